@@ -1,0 +1,59 @@
+"""The one way a file comes to exist: temporary sibling, fsync, rename, fsync of the folder.
+
+Whoever looks at the destination sees the old file or the whole new one, never a part, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidwright.core.errors import JobFailed
+
+
+@contextmanager
+def atomic(destination: Path, *, suffix: str = ".part") -> Iterator[Path]:
+    """Give a temporary sibling of `destination` to write to; on success it takes the name, on failure it goes.
+
+    The sibling's name ends in `suffix`. Raises `JobFailed` naming the destination when the disk is full, the
+    folder is read-only or missing, or any write, sync or rename fails; the file that was there stays as it was.
+    """
+    temporary = destination.with_name(f".{destination.name[:200]}.{os.getpid()}{suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, destination)
+        _sync(destination.parent)
+    except OSError as error:
+        raise explain_os_error(destination, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(destination: Path, content: bytes | str) -> None:
+    """Write `content` to `destination` as a whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    with atomic(destination) as temporary:
+        temporary.write_bytes(data)
+
+
+def explain_os_error(path: Path, error: OSError) -> JobFailed:
+    """The three lines for a failed write to `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return JobFailed(path, "disk full while writing", "free some space or write elsewhere, then run the same command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return JobFailed(path, "the folder may not be written to", "choose another folder with -o")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return JobFailed(path, "the folder does not exist", "create it, or choose another with -o")
+    return JobFailed(path, f"writing failed ({error.strerror or error})", "check the disk, then run the same command again")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
