@@ -1,0 +1,99 @@
+"""Structural similarity, Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 13(4), 2004.
+
+Shape suffixes: N planes, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from vidwright.metrics.metric import Direction, same_shape
+
+WINDOW = 11
+_SIGMA = 1.5
+_K1, _K2 = 0.01, 0.03
+
+
+def _gaussian() -> tuple[float, ...]:
+    weights = [math.exp(-((k - WINDOW // 2) ** 2) / (2 * _SIGMA**2)) for k in range(WINDOW)]
+    return tuple(w / sum(weights) for w in weights)
+
+
+_TAPS = _gaussian()
+
+
+def ssim(output: Tensor, target: Tensor, *, peak: float) -> float:
+    """Mean SSIM of planes (..., H, W) of any depth, over all windows that lie inside the picture.
+
+    11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, statistics of the population, no downscaling
+    first; `peak` is the largest value the format can hold. 1 for equal planes, and never above.
+    Raises `ValueError` when shapes differ or a side is shorter than the window.
+    """
+    same_shape(output, target)
+    height, width = output.shape[-2:]
+    if min(height, width) < WINDOW:
+        raise ValueError(f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels, got {width}x{height}")
+    x_NHW, y_NHW = (_centred(plane, peak).reshape(-1, height, width) for plane in (output, target))
+    return float(_ssim_map(x_NHW, y_NHW).mean(dtype=torch.float64))
+
+
+def _centred(plane: Tensor, peak: float) -> Tensor:
+    """Values in [-0.5, 0.5]: the variances below are differences of squares, which lose least around zero."""
+    wide = torch.promote_types(plane.dtype, torch.float32)
+    return plane.to(wide) / peak - 0.5
+
+
+def _ssim_map(x_NHW: Tensor, y_NHW: Tensor) -> Tensor:
+    maps = torch.stack((x_NHW, y_NHW, x_NHW.square() + y_NHW.square(), x_NHW * y_NHW))
+    mean_x, mean_y, power, product = _blur(maps)
+    energy = mean_x.square() + mean_y.square()
+    cross = mean_x * mean_y
+    # Luminance compares the true means, which lie half a peak above the centred ones.
+    shift = 0.5 * (mean_x + mean_y)
+    luminance = (2 * (cross + shift) + 0.5 + _K1**2) / (energy + 2 * shift + 0.5 + _K1**2)
+    structure = (2 * (product - cross) + _K2**2) / (power - energy + _K2**2)
+    return luminance * structure
+
+
+def _blur(maps: Tensor) -> Tensor:
+    """Gaussian-weighted means of all windows inside (..., H, W).
+
+    Eleven shifted additions per axis: on a CPU twenty times faster than a convolution of one channel.
+    """
+    for axis in (-2, -1):
+        length = maps.shape[axis] - WINDOW + 1
+        blurred = maps.narrow(axis, 0, length) * _TAPS[0]
+        for k, weight in enumerate(_TAPS[1:], start=1):
+            blurred.add_(maps.narrow(axis, k, length), alpha=weight)
+        maps = blurred
+    return maps
+
+
+class Ssim:
+    """Mean over pictures of their SSIM; planes (H, W), or (C, H, W) measured per channel and averaged."""
+
+    name = "ssim"
+    unit = ""
+    better: Direction = "higher"
+
+    def __init__(self, *, peak: float = 1.0) -> None:
+        self._peak = peak
+        self._values: list[float] = []
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Take in one picture and what it should have been; tensors of one shape."""
+        self._values.append(ssim(output, target, peak=self._peak))
+
+    def merge(self, other: Self) -> None:
+        """Take in what `other` has seen."""
+        self._values.extend(other._values)
+
+    def result(self) -> float:
+        """Mean SSIM; raises `ValueError` when no picture has been seen."""
+        if not self._values:
+            raise ValueError("no picture has been measured")
+        return math.fsum(self._values) / len(self._values)
