@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidwright.core.errors import JobFailed
@@ -20,8 +20,10 @@ def atomic(destination: Path, *, suffix: str = ".part") -> Iterator[Path]:
 
     The sibling's name ends in `suffix`. Raises `JobFailed` naming the destination when the disk is full, the
     folder is read-only or missing, or any write, sync or rename fails; the file that was there stays as it was.
+    Siblings that killed processes left behind are removed first.
     """
     temporary = destination.with_name(f".{destination.name[:200]}.{os.getpid()}{suffix}")
+    _sweep(destination, suffix)
     try:
         yield temporary
         _sync(temporary)
@@ -30,7 +32,30 @@ def atomic(destination: Path, *, suffix: str = ".part") -> Iterator[Path]:
     except OSError as error:
         raise explain_os_error(destination, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
+
+
+def _sweep(destination: Path, suffix: str) -> None:
+    """Remove what killed processes left behind when they were writing the same destination."""
+    pattern = f".{destination.name[:200]}."
+    with suppress(OSError):
+        for name in os.listdir(destination.parent):
+            owner = name.removeprefix(pattern).removesuffix(suffix)
+            if name == f"{pattern}{owner}{suffix}" and owner.isdecimal() and not _alive(int(owner)):
+                (destination.parent / name).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere the question itself would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_atomic(destination: Path, content: bytes | str) -> None:

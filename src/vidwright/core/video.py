@@ -53,12 +53,18 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Everything of a file that is not its main picture: where it lies and what it holds."""
+    """Everything of a file that is not its main picture: where it lies and what it holds.
+
+    Of a trimmed video only the range from `start` to `stop` belongs to it, in seconds of the file's frame times;
+    written out, it begins at 0.
+    """
 
     source: Path
     tracks: tuple[Track, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict[str, str])
+    start: Fraction = Fraction(0)
+    stop: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
