@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def overlap(items: Iterable[T], *, depth: int) -> Iterator[T]:
+def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> Generator[T]:
     """Iterate `items` in a thread of its own, at most `depth` ahead of the consumer; order and errors are kept.
 
-    When the consumer stops early the thread is told, drops what it holds and closes the source.
+    When the consumer stops early the thread is told, drops what it holds and closes the source. Raises TimeoutError
+    when the source takes more than `timeout` seconds over one item; a call that hangs cannot be ended from outside,
+    so its thread is then left behind with all that it holds.
     """
     waiting: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
     stop = threading.Event()
@@ -41,11 +43,15 @@ def overlap(items: Iterable[T], *, depth: int) -> Iterator[T]:
 
     worker = threading.Thread(target=produce, name="vidwright-overlap", daemon=True)
     worker.start()
+    patience: float | None = None
     try:
-        while (got := waiting.get()) is not None:
+        while (got := waiting.get(timeout=timeout)) is not None:
             if isinstance(got, BaseException):
                 raise got
             yield got[0]
+    except queue.Empty:
+        patience = 0.0
+        raise TimeoutError(f"nothing came for {timeout} seconds") from None
     finally:
         stop.set()
-        worker.join()
+        worker.join(patience)

@@ -1,0 +1,169 @@
+"""From an open container to decoded pictures, one packet at a time and in spite of damage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import av.error
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from vidwright.core.errors import BadInput
+from vidwright.core.report import Damage
+
+#: A demuxer that fails this many times in a row has nothing more to give.
+GIVE_UP = 16
+
+_PICTURES_OF_SOMETHING_ELSE = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was met so far while reading; written by the decoding thread, read by the consumer."""
+
+    undecodable: int = 0
+    corrupt: int = 0
+    retimed: int = 0
+    truncated: bool = False
+    notes: dict[str, int] = field(default_factory=dict[str, int])
+
+    def note(self, text: str) -> None:
+        self.notes[text] = self.notes.get(text, 0) + 1
+
+    @property
+    def damage(self) -> Damage:
+        return Damage(self.undecodable, self.corrupt, self.retimed, self.truncated)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(f"{text} ({count} frames)" if count > 1 else text for text, count in self.notes.items())
+
+
+def is_cover(stream: Stream) -> bool:
+    """True for a video stream that is a picture of something else: cover art or thumbnails."""
+    return stream.type == "video" and bool(stream.disposition & _PICTURES_OF_SOMETHING_ELSE)
+
+
+def main_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The video track to work on: the default one, then the largest, then the first. Raises `BadInput` without one."""
+    streams = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not streams:
+        covered = bool(container.streams.video)
+        cause = "there is no video in this file" + (", only cover art" if covered else "")
+        raise BadInput(path, cause, "give a file with a video track")
+
+    def rank(stream: VideoStream) -> tuple[bool, int, int]:
+        default = bool(stream.disposition & Disposition.default)
+        return default, stream.codec_context.width * stream.codec_context.height, -stream.index
+
+    return max(streams, key=rank)
+
+
+def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Raise `BadInput` for a declared picture that is larger than allowed."""
+    if width * height > max_pixels:
+        cause = f"pictures of {width}x{height} are above the limit of {max_pixels} pixels"
+        raise BadInput(path, cause, "raise the limit with --max-pixels if you trust this file and have the memory")
+
+
+def interval_of(stream: VideoStream) -> Fraction:
+    """Seconds from frame to frame on average, as far as the container knows; 1/25 if it knows nothing."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate is not None and 0 < rate < 1_000_000:
+            return 1 / Fraction(rate)
+    return Fraction(1, 25)
+
+
+def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The file's clock, in seconds, at time zero: where its first stream begins, in whole ticks of `stream`."""
+    tick = stream.time_base
+    if container.start_time is None or tick is None:
+        return Fraction(0)
+    return Fraction(container.start_time, av.time_base) // tick * tick
+
+
+def decode(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.VideoFrame]:
+    """Every picture that can be decoded, in presentation order; what can not is counted in `tally`."""
+    decoder = _decoder(stream)
+    seen, end = 0, Fraction(0)
+    for packet in _packets(container, stream, tally):
+        seen += 1
+        tally.corrupt += packet.is_corrupt
+        if packet.pts is not None and packet.time_base:
+            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        try:
+            frames = decoder.decode(packet)
+        except av.error.FFmpegError:
+            tally.undecodable += 1
+            continue
+        for frame in frames:
+            tally.corrupt += frame.is_corrupt and not packet.is_corrupt
+            yield frame
+    yield from _drain(decoder, tally)
+    tally.truncated = tally.truncated or _ends_early(container, stream, seen, end)
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's own decoder, except that only libvpx decodes the alpha of VP8 and VP9."""
+    context = stream.codec_context
+    if context.name in ("vp8", "vp9") and stream.metadata.get("alpha_mode") == "1":
+        options = context.options
+        name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name]
+        context = cast(VideoCodecContext, VideoCodecContext.create(name, "r"))
+        context.options = options
+    context.thread_type = ThreadType.AUTO
+    return context
+
+
+def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.Packet]:
+    failures = 0
+    while failures < GIVE_UP:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    failures = 0
+                    yield packet
+            return
+        except av.error.FFmpegError:  # the demuxer may find its way again behind the damage
+            failures += 1
+            tally.undecodable += failures == 1
+    tally.truncated = True
+
+
+def _drain(decoder: VideoCodecContext, tally: Tally) -> Iterator[av.VideoFrame]:
+    for _ in range(GIVE_UP):
+        try:
+            for frame in decoder.decode(None):
+                tally.corrupt += frame.is_corrupt
+                yield frame
+            return
+        except EOFError:
+            return
+        except av.error.FFmpegError:
+            tally.undecodable += 1
+
+
+def _ends_early(container: InputContainer, stream: VideoStream, seen: int, end: Fraction) -> bool:
+    """Whether the container promised clearly more than came."""
+    if stream.frames:
+        return seen < stream.frames
+    declared = _tagged_duration(stream)
+    if declared is None and len(container.streams) == 1 and container.duration:
+        declared = Fraction(container.duration, av.time_base)
+    start = Fraction(container.start_time or 0, av.time_base)
+    return declared is not None and end - start < declared - 3 * interval_of(stream)
+
+
+def _tagged_duration(stream: VideoStream) -> Fraction | None:
+    """Matroska's statistics tag, which unlike the segment's duration is of this track alone."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3]) if found else None
