@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vidwright.core.errors import JobFailed
 
 
 @contextmanager
-def atomic(destination: Path, *, suffix: str = ".part") -> Iterator[Path]:
+def atomic(destination: Path, *, suffix: str = ".part") -> Generator[Path]:
     """Give a temporary sibling of `destination` to write to; on success it takes the name, on failure it goes.
 
     The sibling's name ends in `suffix`. Raises `JobFailed` naming the destination when the disk is full, the
@@ -68,12 +68,16 @@ def write_atomic(destination: Path, content: bytes | str) -> None:
 def explain_os_error(path: Path, error: OSError) -> JobFailed:
     """The three lines for a failed write to `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return JobFailed(path, "disk full while writing", "free some space or write elsewhere, then run the same command again")
+        return JobFailed(
+            path, "disk full while writing", "free some space or write elsewhere, then run the same command again"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return JobFailed(path, "the folder may not be written to", "choose another folder with -o")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return JobFailed(path, "the folder does not exist", "create it, or choose another with -o")
-    return JobFailed(path, f"writing failed ({error.strerror or error})", "check the disk, then run the same command again")
+    return JobFailed(
+        path, f"writing failed ({error.strerror or error})", "check the disk, then run the same command again"
+    )
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,119 @@
+"""Frames to packets: one video stream of an output container."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from av.stream import Disposition
+
+from vidwright.core import Frame, VideoInfo
+from vidwright.core.colour import UNSPECIFIED
+from vidwright.core.errors import JobFailed
+from vidwright.io.codecs import EncoderSettings, encoder_options, pixel_format_for, writable_colour
+from vidwright.io.muxer import Muxer
+from vidwright.io.pixels import from_rgb
+
+if TYPE_CHECKING:
+    from vidwright.io.packets import Packet
+
+#: A clock coarser than this is divided, so that a frame off the beat (a repaired time stamp) can still be told.
+COARSEST_TICK = Fraction(1, 1000)
+
+# SVT-AV1 writes to the terminal by itself; this is its own switch, errors only.
+os.environ.setdefault("SVT_LOG", "1")
+
+
+def tick_for(info: VideoInfo) -> Fraction:
+    """The encoder's time base: the source's own, divided if that is coarse; the same for all segments of a video."""
+    return info.time_base / math.ceil(info.time_base / COARSEST_TICK)
+
+
+class VideoEncoder:
+    """Encodes frames into the video stream it adds to `muxer`.
+
+    Presentation times are the frames' own, less `origin`, to the nearest tick and always rising; the last packet
+    keeps its frame's duration. The stream is tagged with the colour of the first frame.
+    """
+
+    def __init__(
+        self, muxer: Muxer, info: VideoInfo, settings: EncoderSettings, first: Frame, origin: Fraction = Fraction(0)
+    ) -> None:
+        self.frames = 0
+        self.moved = 0  # frames whose time had to give way to the one before
+        self._muxer = muxer
+        self._origin = origin
+        self._size = (first.width, first.height)
+        self._format = pixel_format_for(info, settings)
+        source = info.colour if first.colour.matrix == UNSPECIFIED else first.colour
+        self._colour = writable_colour(source, settings, first.width, first.height)
+        self.tick = tick_for(info)
+        self._last: tuple[int, int] | None = None
+        self.stream = self._open(info, settings)
+
+    def encode(self, frame: Frame) -> Iterator[Packet]:
+        """Packets that are ready after `frame`."""
+        if (frame.width, frame.height) != self._size:
+            was, now = "{}x{}".format(*self._size), f"{frame.width}x{frame.height}"
+            raise JobFailed(
+                self._muxer.destination,
+                f"the frame size changes from {was} to {now} at {float(frame.time):.3f} s",
+                "a file has one size: bring all frames to the same one",
+            )
+        picture = from_rgb(frame.data, pixel_format=self._format, colour=self._colour)
+        picture.time_base, picture.pts = self.tick, self._place(frame)
+        self.frames += 1
+        yield from self._packets(picture)
+
+    def flush(self) -> Iterator[Packet]:
+        """The packets that the encoder still holds."""
+        yield from self._packets(None)
+
+    def _place(self, frame: Frame) -> int:
+        ticks = round((frame.time - self._origin) / self.tick)
+        if self._last is not None and ticks <= self._last[0]:
+            self.moved += 1
+            ticks = self._last[0] + 1
+        self._last = ticks, round(frame.duration / self.tick) if frame.duration is not None else 0
+        return ticks
+
+    def _packets(self, picture: Any) -> Iterator[Packet]:
+        with self._muxer.fatal():
+            ready = self.stream.encode(picture)
+        for packet in ready:
+            if self._last is not None and packet.pts == self._last[0] and self._last[1] > 0:
+                packet.duration = self._last[1]  # encoders learn a duration from the next frame, and here is none
+            yield packet
+
+    def _open(self, info: VideoInfo, settings: EncoderSettings) -> Any:
+        row, (width, height) = settings.row, self._size
+        if min(width, height) < row.smallest:
+            raise JobFailed(
+                self._muxer.destination,
+                f"{width}x{height} is too small for {row.name}, which begins at {row.smallest}",
+                "use --codec h264 or ffv1",
+            )
+        options = encoder_options(settings, self._format, width, info.hdr if row.carries_hdr10 else None)
+        with self._muxer.fatal():
+            output: Any = self._muxer.output
+            stream = output.add_stream(
+                row.encoder,
+                rate=info.rate.limit_denominator(100_000),
+                options=options,
+                width=width,
+                height=height,
+                time_base=self.tick,
+            )
+            context = stream.codec_context
+            context.pix_fmt = self._format
+            context.thread_count = settings.threads
+            context.sample_aspect_ratio = info.sample_aspect
+            context.color_primaries, context.color_trc = self._colour.primaries, self._colour.transfer
+            context.colorspace = self._colour.matrix
+            context.color_range = 2 if self._colour.full_range else 1
+            stream.disposition = Disposition.default
+            context.open(strict=False)
+        return stream
