@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import av
 import av.error
 import av.logging
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 
 from vidwright.core.errors import BadInput
 
@@ -32,7 +34,7 @@ _PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"v=0\r\n", b"v=0\n", b"<MPD", b"[p
 
 
 @contextmanager
-def open_input(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
+def open_input(path: Path, *, max_pixels: int = MAX_PIXELS) -> Generator[InputContainer]:
     """Open a media file for reading and close it afterwards; nothing but this file is read, and no network is used.
 
     Any file name works. Decoders refuse pictures of more than `max_pixels` before they allocate them. Raises
@@ -52,7 +54,9 @@ def open_input(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputCon
         raise _explain(path, error) from error
     try:
         for stream in container.streams.video:
-            stream.codec_context.options = limits
+            context = cast("VideoCodecContext | None", stream.codec_context)  # none for a codec that nobody knows
+            if context is not None:
+                context.options = limits
         yield container
     finally:
         container.close()

@@ -42,7 +42,7 @@ class CutFinder:
         source = graph.add_buffer(
             width=frame.width,
             height=frame.height,
-            format=frame.format.name,
+            format=frame.format,
             time_base=Fraction(frame.time_base or Fraction(1, 90000)),
         )
         detector = graph.add("scdet", f"threshold={self._threshold}")

@@ -55,10 +55,12 @@ def is_cover(stream: Stream) -> bool:
 
 def main_stream(container: InputContainer, path: Path) -> VideoStream:
     """The video track to work on: the default one, then the largest, then the first. Raises `BadInput` without one."""
-    streams = [stream for stream in container.streams.video if not is_cover(stream)]
+    tracks = [stream for stream in container.streams.video if not is_cover(stream)]
+    streams = [stream for stream in tracks if cast("VideoCodecContext | None", stream.codec_context) is not None]
+    if tracks and not streams:
+        raise BadInput(path, "the codec of its video is not known", "convert it with the program that made it")
     if not streams:
-        covered = bool(container.streams.video)
-        cause = "there is no video in this file" + (", only cover art" if covered else "")
+        cause = "there is no video in this file" + (", only cover art" if container.streams.video else "")
         raise BadInput(path, cause, "give a file with a video track")
 
     def rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -86,9 +88,10 @@ def interval_of(stream: VideoStream) -> Fraction:
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
     """The file's clock, in seconds, at time zero: where its first stream begins, in whole ticks of `stream`."""
     tick = stream.time_base
-    if container.start_time is None or tick is None:
+    clock = cast("int | None", container.start_time)  # raw streams have none
+    if clock is None or tick is None:
         return Fraction(0)
-    return Fraction(container.start_time, av.time_base) // tick * tick
+    return Fraction(clock, av.time_base) // tick * tick
 
 
 def decode(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.VideoFrame]:
@@ -101,7 +104,7 @@ def decode(container: InputContainer, stream: VideoStream, tally: Tally) -> Iter
         if packet.pts is not None and packet.time_base:
             end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         try:
-            frames = decoder.decode(packet)
+            frames = _feed(decoder, packet)
         except av.error.FFmpegError:
             tally.undecodable += 1
             continue
@@ -124,7 +127,11 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     return context
 
 
-def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.Packet]:
+def _feed(decoder: VideoCodecContext, packet: av.Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    return decoder.decode(packet)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.Packet[VideoStream]]:
     failures = 0
     while failures < GIVE_UP:
         try:
@@ -142,7 +149,7 @@ def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> It
 def _drain(decoder: VideoCodecContext, tally: Tally) -> Iterator[av.VideoFrame]:
     for _ in range(GIVE_UP):
         try:
-            for frame in decoder.decode(None):
+            for frame in _feed(decoder, None):
                 tally.corrupt += frame.is_corrupt
                 yield frame
             return

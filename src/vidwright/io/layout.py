@@ -111,12 +111,10 @@ def components(frame: av.VideoFrame, layout: Layout) -> list[Array]:
         chroma = layout.model == "yuv" and index in (1, 2)
         width = -(-frame.width // 2) if chroma and layout.halved[0] else frame.width
         height = -(-frame.height // 2) if chroma and layout.halved[1] else frame.height
-        memory = frame.planes[plane]
-        item = np.dtype(layout.dtype).itemsize
-        rows = np.frombuffer(memory, layout.dtype)  # pyright: ignore[reportArgumentType]
-        step = layout.steps[plane]
-        pitch = memory.line_size // item
-        views.append(_strided(rows, height, width, pitch, step, offset))
+        memory: Any = frame.planes[plane]  # has the buffer protocol, which its stub does not tell
+        codes: Array = np.frombuffer(memory, layout.dtype)
+        pitch = memory.line_size // codes.itemsize
+        views.append(_strided(codes, height, width, pitch, layout.steps[plane], offset))
     return views
 
 

@@ -26,11 +26,11 @@ STRIP_ROWS = 64
 def colour_of(frame: av.VideoFrame) -> Colour:
     """The colour description that a decoded picture carries; what is not tagged stays so.
 
-    R'G'B' and grey pictures that say nothing of their range are full range, as every decoder of them means it.
+    R'G'B' is full range whatever its tags say, and so is untagged grey, as FFmpeg means both.
     """
     layout = layouts()[neighbour(frame.format.name)]
     tagged = {0: None, 1: False, 2: True}.get(int(frame.color_range))
-    if layout.full_range or (tagged is None and layout.model != "yuv"):
+    if layout.full_range or layout.model == "rgb" or (tagged is None and layout.model == "gray"):
         tagged = True
     return Colour(
         primaries=int(frame.color_primaries),
@@ -138,7 +138,7 @@ def _readable(frame: av.VideoFrame, colour: Colour) -> tuple[av.VideoFrame, Layo
 
 def _filled(colour: Colour, layout: Layout, width: int, height: int) -> Colour:
     if layout.model == "rgb":
-        return replace(colour, matrix=RGB_MATRIX).resolved(width, height)
+        return replace(colour, matrix=RGB_MATRIX, full_range=True).resolved(width, height)
     if layout.full_range:
         colour = replace(colour, full_range=True)
     if colour.matrix == RGB_MATRIX:  # R'G'B' from elsewhere, about to become Y'CbCr
@@ -167,7 +167,11 @@ def _chroma_scale(layout: Layout, colour: Colour) -> tuple[float, float]:
 
 
 def _codes(view: Array, layout: Layout) -> Tensor:
-    return torch.from_numpy(view >> layout.shift if layout.shift else view)
+    return _shared(view >> layout.shift if layout.shift else view)
+
+
+def _shared(view: Array) -> Tensor:
+    return torch.from_numpy(view)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _unit(codes: Tensor, layout: Layout, colour: Colour) -> Tensor:
@@ -246,9 +250,9 @@ def _store(values: Tensor, view: Array, top: int, layout: Layout, offset: float,
     codes = (values * scale).add_(offset + 0.5).clamp_(0, 2**layout.bits - 1)
     target = view[top : top + values.shape[0]]
     if layout.bits == 8:
-        torch.from_numpy(target).copy_(codes)
+        _shared(target).copy_(codes)
     else:  # through signed words of the same bits, which torch converts several times faster than unsigned ones
-        torch.from_numpy(target.view(np.int16)).copy_(codes.to(torch.int32).bitwise_left_shift_(layout.shift))
+        _shared(target.view(np.int16)).copy_(codes.to(torch.int32).bitwise_left_shift_(layout.shift))
 
 
 def _write_rgb(strip: Tensor, views: list[Array], layout: Layout, colour: Colour, top: int) -> None:

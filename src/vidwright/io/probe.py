@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -116,7 +116,8 @@ def _field_order(stream: VideoStream, frame: av.VideoFrame) -> Literal["progress
 
 def _hdr10(frame: av.VideoFrame) -> Hdr10 | None:
     """Static HDR metadata from FFmpeg's AVMasteringDisplayMetadata (88 bytes) and AVContentLightMetadata (8)."""
-    blocks = {side.type: bytes(side) for side in frame.side_data}  # pyright: ignore[reportArgumentType]
+    sides: Any = frame.side_data  # iterates over blocks, not over keys as its stub says
+    blocks: dict[Type, bytes] = {side.type: bytes(side) for side in sides}
     display = blocks.get(Type.MASTERING_DISPLAY_METADATA, b"")
     light = blocks.get(Type.CONTENT_LIGHT_LEVEL, b"")
     chromaticities = luminance = level = None
