@@ -43,6 +43,14 @@ def test_agrees_with_scikit_image(bits: int, smooth: bool):
     assert ours == pytest.approx(_scikit_image(noisy, clean, 2**bits - 1), abs=2e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 35, 36])
+def test_working_in_strips_changes_nothing(rows: int, monkeypatch: pytest.MonkeyPatch):
+    clean, noisy = (torch.from_numpy(plane) for plane in _pair(8, smooth=False))
+    whole = ssim(noisy, clean, peak=255)
+    monkeypatch.setattr("vidwright.metrics.ssim._STRIP_PIXELS", rows * clean.shape[1])
+    assert ssim(noisy, clean, peak=255) == pytest.approx(whole, abs=1e-7)
+
+
 def test_agrees_with_pytorch_msssim():
     clean, noisy = (torch.from_numpy(plane).double()[None, None] for plane in _pair(8, smooth=False))
     theirs = float(pytorch_msssim.ssim(noisy, clean, data_range=255))
