@@ -26,15 +26,14 @@ class Needs:
 class Card:
     """The title page of a model file.
 
-    `build(config)` makes the network, `config` is the class of its settings, `weights` names the weight sets
-    that can be loaded, best first; a model without parameters has none.
+    `build(config)` makes the network, whose `needs` follow from its config; `config` is the class of its settings;
+    `weights` names the sets that are shipped, the default first; a model without parameters has none.
     """
 
     task: str
     summary: str
     build: Callable[[Any], Any]
     config: type
-    needs: Callable[[Any], Needs]
     weights: tuple[str, ...] = ()
     paper: str = ""
     licence: str = "Apache-2.0"

@@ -1,0 +1,109 @@
+"""The models: one file each, found by file name.
+
+`models/<task>/<name>.py` is the model `<task>/<name>`. Nothing is registered, and nothing is imported before it is
+asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from vidwright.core import Card
+from vidwright.core.errors import ModelRefused
+from vidwright.nn.conv import fold
+from vidwright.weights.store import fit, read_weights, shipped
+
+DType = Literal["auto", "fp32", "bf16"]
+
+
+def names() -> list[str]:
+    """All models as `<task>/<name>`, sorted; imports none of them."""
+    found: list[str] = []
+    for task in pkgutil.iter_modules(__path__):
+        folder = Path(__path__[0]) / task.name
+        found += [f"{task.name}/{m.name}" for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_")]
+    return sorted(found)
+
+
+def card(model: str) -> Card:
+    """The card of `<task>/<name>`. Raises `ModelRefused` naming the nearest models when there is no such file."""
+    if model not in names():
+        near = difflib.get_close_matches(model, names(), n=3, cutoff=0.3) or names()
+        raise ModelRefused(model, "there is no such model", f"did you mean {' or '.join(near)}?")
+    return importlib.import_module(f"{__name__}.{model.replace('/', '.')}").CARD
+
+
+def weights_path(model: str, weights: str | Path | None = None) -> Path | None:
+    """The file that holds `weights` of `model`: a path as given, a shipped set by its name, the first set for None.
+
+    None for a model without parameters. Raises `ModelRefused` when there is no such set.
+    """
+    if weights is None:
+        sets = card(model).weights
+        return shipped(model, sets[0]) if sets else None
+    if isinstance(weights, Path) or weights.endswith(".safetensors"):
+        return Path(weights)
+    return shipped(model, weights)
+
+
+def load(
+    model: str,
+    weights: str | Path | None = None,
+    *,
+    device: str = "auto",
+    dtype: DType = "auto",
+    **config: Any,
+) -> nn.Module:
+    """A network ready to run: `net(x)`, `net.stream(frames)`, `net.needs`.
+
+    `config` sets fields of a model without weights (`load("enhance/lanczos", scale=3)`); with weights the config is
+    in the file. `dtype="auto"` is bf16 where the device computes it fast, else fp32. Raises `ModelRefused`.
+    """
+    page = card(model)
+    path = weights_path(model, weights)
+    if path is None:
+        net = page.build(page.config(**config))
+    else:
+        tensors, header = read_weights(path)
+        if header.get("model") != model:
+            raise ModelRefused(path, f"these are weights of {header.get('model')!r}", f"load them as that, not as {model!r}")
+        net = _build(page, header, path)
+        fit(path, tensors, net)
+    where = resolve_device(device)
+    fold(net).eval().requires_grad_(False)
+    return net.to(where, resolve_dtype(dtype, where), memory_format=torch.channels_last)
+
+
+def resolve_device(device: str) -> torch.device:
+    """`auto` is CUDA where there is any, else the CPU. Raises `ModelRefused` for a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelRefused(f"--device {device}", "this machine has no such device", "use auto or cpu") from error
+
+
+def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    """bf16 pays off on a CPU only with AVX512-BF16 or AMX instructions; elsewhere it is emulated and slow."""
+    if dtype != "auto":
+        return torch.bfloat16 if dtype == "bf16" else torch.float32
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+    return torch.bfloat16
+
+
+def _build(page: Card, header: dict[str, Any], path: Path) -> nn.Module:
+    try:
+        return page.build(page.config(**header["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelRefused(path, f"its config does not fit the model ({error})", "use weights of this version") from error

@@ -1,0 +1,91 @@
+"""`enhance`: the same video, larger."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from vidwright import models
+from vidwright.core import Frame, Video, VideoInfo
+from vidwright.core.errors import UsageError
+from vidwright.jobs.job import Job, Options, Process
+from vidwright.nn.resample import lanczos
+from vidwright.weights.store import read_header, sha256
+
+
+class EnhanceOptions(Options):
+    """The options of `enhance`."""
+
+    scale: int = Field(2, ge=1, le=8, description="How many times wider and higher.")
+    model: str = Field(
+        "restorer:x2-fast", description="Model and weights: restorer:x2-fast, lanczos, or a .safetensors file."
+    )
+
+
+class Enhance(Job, EnhanceOptions):
+    """Enlarge one file: `run(Enhance(input=..., output=..., scale=2))`."""
+
+    def weights_sha256(self) -> str:
+        path = models.weights_path(*_model_and_weights(self.model))
+        return "" if path is None else sha256(path)
+
+    def open(self, info: VideoInfo, *, threads: int) -> Process:
+        torch.manual_seed(self.seed)
+        name, weights = _model_and_weights(self.model)
+        config = {"scale": self.scale} if models.weights_path(name, weights) is None else {}
+        net = models.load(name, weights, device=self.device, dtype=self.dtype, **config)
+        if net.needs.scale != self.scale:
+            raise UsageError(
+                f"--scale {self.scale}", f"{self.model} enlarges x{net.needs.scale}", "choose that scale, or --model lanczos"
+            )
+        return Process(net.needs, _enlarged(info, self.scale), lambda frames: _stream(net, frames))
+
+
+def enhance(video: Video, model: nn.Module) -> Video:
+    """`video` enlarged by a model of the task `enhance`, as `models.load` gives it; nothing is computed yet.
+
+    Frames keep their times and colour tags, alpha is enlarged by Lanczos; the other streams stay as they are.
+    """
+    return replace(video, info=_enlarged(video.info, model.needs.scale), frames=lambda: _stream(model, video.frames()))
+
+
+def _model_and_weights(model: str) -> tuple[str, str | Path | None]:
+    """`restorer:x2-fast` -> ("enhance/restorer", "x2-fast"); a path is weights whose header names the model."""
+    if model.endswith(".safetensors"):
+        path = Path(model)
+        return str(read_header(path).get("model")), path
+    name, _, weights = re.sub("^enhance/", "", model).partition(":")
+    return f"enhance/{name}", weights or None
+
+
+def _enlarged(info: VideoInfo, scale: int) -> VideoInfo:
+    """Players guess missing colour tags from the size, so what the old size meant is written down."""
+    colour = info.colour.resolved(info.width, info.height)
+    return replace(info, width=info.width * scale, height=info.height * scale, colour=colour)
+
+
+def _stream(model: nn.Module, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The model's stream over R'G'B', with alpha enlarged beside it."""
+    alphas: deque[Any] = deque()
+
+    def opaque() -> Iterator[Frame]:
+        for frame in frames:
+            alphas.append(frame.data[3:])
+            yield frame.with_data(frame.data[:3])
+
+    stream: Callable[[Iterable[Frame]], Iterator[Frame]] = model.stream
+    with closing(stream(opaque())) as results:  # pyright: ignore[reportArgumentType]
+        for frame in results:
+            alpha = alphas.popleft()
+            if len(alpha):
+                frame = frame.with_data(torch.cat([frame.data, lanczos(alpha[None], model.needs.scale)[0].clamp_(0, 1)]))
+            yield frame

@@ -1,0 +1,170 @@
+"""The folder in which an unfinished job keeps its segments: `<output>.job`.
+
+It belongs to one job on one input with one set of weights and one version of this package, which its key says;
+whatever has another key is discarded. It goes when the job is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidwright.core import Damage
+from vidwright.core.errors import JobFailed
+from vidwright.core.files import explain_os_error, write_atomic
+from vidwright.jobs.segments import Segment
+
+MANIFEST = "manifest.json"
+
+_SAMPLES = 16
+_SAMPLE_BYTES = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one pass over the source found: the segments to make, and what was wrong with it."""
+
+    segments: tuple[Segment, ...]
+    damage: Damage = Damage()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        return sum(segment.frames for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished segment as the manifest knows it."""
+
+    number: int
+    file: str
+    frames: int
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """What tells one input file from another without reading all of it: size, time, and parts from end to end."""
+    status = path.stat()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for sample in range(_SAMPLES):
+            file.seek(sample * max(status.st_size - _SAMPLE_BYTES, 0) // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return {"bytes": status.st_size, "modified": status.st_mtime_ns, "sha256": digest.hexdigest()}
+
+
+class JobFolder:
+    """The manifest and the finished segments of one job; used inside `open_folder`."""
+
+    def __init__(self, path: Path, key: dict[str, Any]) -> None:
+        self.path = path
+        self._key = key
+        self._plan: Plan | None = None
+        self._done: dict[int, Done] = {}
+        self._read()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that an earlier run made, or None."""
+        return self._plan
+
+    @property
+    def done(self) -> dict[int, Done]:
+        """The finished segments by number; each file was checked against its checksum when the folder was opened."""
+        return dict(self._done)
+
+    def keep_plan(self, plan: Plan) -> None:
+        self._plan = plan
+        self._write()
+
+    def add(self, done: Done) -> None:
+        """Enter a segment whose file lies in the folder, whole and synced."""
+        self._done[done.number] = done
+        self._write()
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _manifest(self) -> Path:
+        return self.path / MANIFEST
+
+    def _read(self) -> None:
+        try:
+            content = json.loads(self._manifest.read_bytes())
+            if content["key"] == self._key:
+                self._plan = _plan_from_json(content["plan"])
+                found = [Done(**{**row, "warnings": tuple(row["warnings"])}) for row in content["done"]]
+                self._done = {done.number: done for done in found if self._is_whole(done)}
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # no manifest, or none that can be read: start afresh
+
+    def _is_whole(self, done: Done) -> bool:
+        path = self.path / done.file
+        return path.is_file() and file_sha256(path) == done.sha256
+
+    def _write(self) -> None:
+        assert self._plan is not None
+        rows = [asdict(done) for _, done in sorted(self._done.items())]
+        content = {"key": self._key, "plan": _plan_to_json(self._plan), "done": rows}
+        write_atomic(self._manifest, json.dumps(content, indent=1))
+
+
+@contextmanager
+def open_folder(output: Path, key: dict[str, Any], *, restart: bool = False) -> Iterator[JobFolder]:
+    """The job folder beside `output`, for this process alone; `restart` forgets what an earlier run left in it.
+
+    Raises `JobFailed` when another process has it, or when it cannot be made.
+    """
+    path = output.with_name(output.name + ".job")
+    try:
+        path.mkdir(exist_ok=True)
+        lock = (path / "lock").open("wb")
+    except OSError as error:
+        raise explain_os_error(path, error) from error
+    with lock:
+        _lock(lock.fileno(), path)
+        if restart:
+            (path / MANIFEST).unlink(missing_ok=True)
+        folder = JobFolder(path, key)
+        try:
+            yield folder
+        finally:
+            if folder.plan is None:  # nothing was begun that could be resumed
+                folder.remove()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        import fcntl  # absent on Windows, where the open file itself cannot be removed by another process
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise JobFailed(path, "another process is working on this job", "wait for it, or choose another output") from error
+
+
+def _plan_to_json(plan: Plan) -> dict[str, Any]:
+    rows = [[s.number, s.start, s.stop, s.first, s.last, str(s.time)] for s in plan.segments]
+    return {"segments": rows, "damage": asdict(plan.damage), "warnings": plan.warnings}
+
+
+def _plan_from_json(content: dict[str, Any]) -> Plan:
+    segments = tuple(Segment(*row[:5], Fraction(row[5])) for row in content["segments"])
+    return Plan(segments, Damage(**content["damage"]), tuple(content["warnings"]))

@@ -1,0 +1,82 @@
+"""What every verb's job is made of.
+
+A `Job` is a verb as data: what the command line parses, a queue stores and a worker process receives. Running it is
+the same for all verbs: plan segments, make each, join them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidwright.core import Frame, Needs, VideoInfo
+from vidwright.io.codecs import EncoderSettings
+from vidwright.io.container import MAX_PIXELS
+
+#: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
+SEGMENT_SECONDS = Fraction(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A job's work on frames, ready to run: what it needs, what comes out, and the function itself."""
+
+    needs: Needs
+    info: VideoInfo
+    stream: Callable[[Iterable[Frame]], Iterator[Frame]]
+
+
+class Options(BaseModel):
+    """What every verb that writes a video lets its user decide; each default is written here and nowhere else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    codec: Literal["h264", "hevc", "av1", "ffv1", "prores"] = Field("h264", description="Codec of the result.")
+    crf: int | None = Field(None, ge=0, le=63, description="Constant quality, lower is better; default is the codec's own.")
+    preset: str = Field("medium", description="Encoder preset, in x264's names: ultrafast ... veryslow.")
+    start: float = Field(0, ge=0, description="Begin at this second of the input.")
+    stop: float | None = Field(None, gt=0, description="Stop at this second of the input.")
+    device: str = Field("auto", description="Where the model runs: auto, cpu, cuda, cuda:1.")
+    dtype: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the model.")
+    seed: int = Field(0, ge=0, description="Seed of models that draw random numbers.")
+    max_pixels: int = Field(MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
+
+
+class Job(Options):
+    """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""
+
+    input: Path
+    output: Path
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """How the result is encoded. Raises `UsageError` for a combination that the codec does not have."""
+        return EncoderSettings(codec=self.codec, crf=self.crf, preset=self.preset)
+
+    @property
+    def span(self) -> tuple[Fraction, Fraction | None]:
+        """The part of the source to work on, in seconds; (0, None) is all of it."""
+        return Fraction(str(self.start)), None if self.stop is None else Fraction(str(self.stop))
+
+    @abstractmethod
+    def weights_sha256(self) -> str:
+        """What identifies the weights; empty when there are none. Raises `ModelRefused`."""
+
+    @abstractmethod
+    def open(self, info: VideoInfo, *, threads: int) -> Process:
+        """Load the model for a source like `info`, to compute with `threads` threads. Raises `ModelRefused`."""
+
+    def key(self, source: dict[str, Any], version: str) -> dict[str, Any]:
+        """What a segment is a function of: the source's fingerprint, this job, the weights, the package's version."""
+        return {
+            "source": source,
+            "job": {"verb": type(self).__name__, **self.model_dump(mode="json", exclude={"input", "output"})},
+            "weights": self.weights_sha256(),
+            "version": version,
+        }

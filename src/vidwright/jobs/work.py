@@ -1,0 +1,170 @@
+"""Making segments: here, or in several processes, with the same frames either way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidwright.core import Frame
+from vidwright.core.errors import JobFailed, OutOfMemory
+from vidwright.core.overlap import overlap
+from vidwright.io.cursor import Cursor
+from vidwright.io.probe import probe
+from vidwright.io.writer import encode_segment, segment_suffix
+from vidwright.jobs.folder import Done, file_sha256
+from vidwright.jobs.job import Job
+from vidwright.jobs.segments import Segment
+
+#: Decoded frames waiting for the model.
+AHEAD = 3
+
+Progress = Callable[[int], None]
+
+
+class Maker:
+    """Makes the segments of one job, one after the other; keeps the model and the open source between them."""
+
+    def __init__(self, job: Job, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._job = job
+        self._process = job.open(probe(job.input, max_pixels=job.max_pixels).info, threads=threads)
+        needs = self._process.needs
+        self._cursor = Cursor(job.input, keep=needs.warmup + needs.lookahead, max_pixels=job.max_pixels)
+
+    def make(self, segment: Segment, folder: Path, progress: Progress) -> Done:
+        """Write one segment's file into `folder`; `progress` is told of each frame (1) as it leaves the model."""
+        path = folder / f"{segment.number:04d}{segment_suffix(self._job.settings)}"
+        try:
+            made = encode_segment(self._frames(segment, progress), self._process.info, path, self._job.settings)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "alloc" in str(error) or "out of memory" in str(error):
+                raise _out_of_memory(self._job.input) from error
+            raise
+        if made.frames != segment.frames:
+            raise JobFailed(
+                self._job.input,
+                f"segment {segment.number} came out with {made.frames} frames instead of {segment.frames}",
+                "the input changed while it was read; run the same command again",
+            )
+        return Done(segment.number, path.name, made.frames, file_sha256(path), made.warnings)
+
+    def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
+        """The model's frames of the segment, without those of its warm-up and look-ahead."""
+        skip, take = segment.start - segment.first, segment.frames
+        with (
+            closing(overlap(self._cursor.read(segment.first, segment.last), depth=AHEAD)) as frames,
+            closing(self._process.stream(frames)) as results,
+        ):
+            for number, frame in enumerate(results):
+                if number >= skip:
+                    yield frame
+                    progress(1)
+                if number + 1 == skip + take:
+                    return
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Run on this machine: `workers` processes (1 is this one) with `threads` threads each, all cores by default."""
+
+    workers: int = 1
+    threads: int | None = None
+
+    def run(
+        self, job: Job, segments: Iterable[Segment], folder: Path, progress: Progress, stop: threading.Event
+    ) -> Iterator[Done]:
+        """Make `segments`, yielding each as it is finished; begin no further one once `stop` is set."""
+        threads = self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+        if self.workers == 1:
+            maker = Maker(job, threads)
+            for segment in segments:
+                if stop.is_set():
+                    return
+                yield maker.make(segment, folder, progress)
+        else:
+            yield from _run_pool(job, list(segments), folder, progress, stop, self.workers, threads)
+
+
+def _run_pool(
+    job: Job,
+    segments: list[Segment],
+    folder: Path,
+    progress: Progress,
+    stop: threading.Event,
+    workers: int,
+    threads: int,
+) -> Iterator[Done]:
+    context = multiprocessing.get_context("spawn")  # a fork would copy this process's locked thread pools
+    counter = context.Value("q", 0)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job, threads, counter))
+    waiting = list(reversed(segments))
+    running: set[Future[Done]] = set()
+    told = 0
+    try:
+        while running or (waiting and not stop.is_set()):
+            while waiting and len(running) < workers and not stop.is_set():
+                running.add(pool.submit(_make, waiting.pop(), folder))
+            finished, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            if (now := counter.value) > told:
+                progress(now - told)
+                told = now
+            yield from (future.result() for future in finished)
+    except BrokenProcessPool as error:
+        raise JobFailed(
+            job.input, "a worker process died, perhaps for lack of memory", "run the same command again with fewer --workers"
+        ) from error
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Leave no worker behind, also when we are being interrupted in the middle of a segment."""
+    processes: Iterable[Any] = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+_maker: Maker | None = None
+_counter: Any = None
+
+
+def _start(job: Job, threads: int, counter: Any) -> None:
+    global _maker, _counter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _maker, _counter = Maker(job, threads), counter
+
+
+def _make(segment: Segment, folder: Path) -> Done:
+    def count(frames: int) -> None:
+        with _counter.get_lock():
+            _counter.value += frames
+
+    assert _maker is not None
+    return _maker.make(segment, folder, count)
+
+
+def _die_with_parent() -> None:
+    """A parent that is killed cannot tell its workers, who would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _out_of_memory(path: Path) -> OutOfMemory:
+    return OutOfMemory(path, "there is not enough memory for a picture of this size", "use fewer --workers or a smaller input")
