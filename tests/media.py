@@ -89,16 +89,18 @@ def clip(
     metadata: dict[str, str] | None = None,
     container: str | None = None,
     options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip to `path` and return it; the container follows the suffix unless `container` names one.
 
     `times` gives each frame's time in seconds (variable frame rate) instead of `rate`; `start` moves everything.
     `cuts` are the numbers of the frames that begin a new shot. `rotation` (degrees clockwise: 0, 90, 180, 270) stores
     the picture turned and tags it, so that a player shows it upright. `hdr10` means HEVC 10 bit with ST 2086 data.
+    `options` go to the encoder, `muxer` to the container.
     """
     if hdr10:
         codec, pix_fmt, colour = "libx265", "yuv420p10le", colour or HDR10
-    with av.open(str(path.absolute()), "w", format=container) as out:
+    with av.open(str(path.absolute()), "w", format=container, options=muxer or {}) as out:
         out.metadata.update(metadata or {})
         if attachment:
             out.add_attachment("font.ttf", "application/x-truetype-font", b"\0\1\0\0 not really a font")

@@ -23,6 +23,9 @@ from vidwright.core.report import Damage
 #: A demuxer that fails this many times in a row has nothing more to give.
 GIVE_UP = 16
 
+#: Decoders that may drop a picture without a word, but else give one for each packet, unless that is a single field.
+ONE_PICTURE_EACH = ("h264", "hevc")
+
 _PICTURES_OF_SOMETHING_ELSE = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -60,7 +63,8 @@ def main_stream(container: InputContainer, path: Path) -> VideoStream:
     if tracks and not streams:
         raise BadInput(path, "the codec of its video is not known", "convert it with the program that made it")
     if not streams:
-        cause = "there is no video in this file" + (", only cover art" if container.streams.video else "")
+        found = ", only cover art" if container.streams.video else ", or its header is damaged"
+        cause = "there is no video in this file" + found
         raise BadInput(path, cause, "give a file with a video track")
 
     def rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -75,6 +79,12 @@ def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> No
     if width * height > max_pixels:
         cause = f"pictures of {width}x{height} are above the limit of {max_pixels} pixels"
         raise BadInput(path, cause, "raise the limit with --max-pixels if you trust this file and have the memory")
+
+
+def nothing_decoded(path: Path, max_pixels: int) -> BadInput:
+    """The error for a video without one picture; a decoder that meets a size above the limit does not say so."""
+    cause = f"not one picture can be decoded: all are damaged, or above the limit of {max_pixels} pixels"
+    return BadInput(path, cause, "check that it plays elsewhere; a larger picture needs a larger --max-pixels")
 
 
 def interval_of(stream: VideoStream) -> Fraction:
@@ -97,9 +107,11 @@ def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
 def decode(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.VideoFrame]:
     """Every picture that can be decoded, in presentation order; what can not is counted in `tally`."""
     decoder = _decoder(stream)
-    seen, end = 0, Fraction(0)
+    fields = False
+    seen, expected, end = 0, 0, Fraction(0)
     for packet in _packets(container, stream, tally):
         seen += 1
+        expected += not packet.is_discard
         tally.corrupt += packet.is_corrupt
         if packet.pts is not None and packet.time_base:
             end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -110,8 +122,14 @@ def decode(container: InputContainer, stream: VideoStream, tally: Tally) -> Iter
             continue
         for frame in frames:
             tally.corrupt += frame.is_corrupt and not packet.is_corrupt
+            expected -= 1
+            fields = fields or frame.interlaced_frame
             yield frame
-    yield from _drain(decoder, tally)
+    for frame in _drain(decoder, tally):
+        expected -= 1
+        yield frame
+    if stream.codec_context.name in ONE_PICTURE_EACH and not fields:
+        tally.undecodable = max(tally.undecodable, expected)
     tally.truncated = tally.truncated or _ends_early(container, stream, seen, end)
 
 
@@ -123,7 +141,9 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
         name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name]
         context = cast(VideoCodecContext, VideoCodecContext.create(name, "r"))
         context.options = options
-    context.thread_type = ThreadType.AUTO
+    # With one thread a damaged stream decodes the same each time and on every machine. Slice threads conceal errors
+    # by their number, frame threads by chance, and those lose the pictures under way when one of them fails.
+    context.thread_type, context.thread_count = ThreadType.NONE, 1
     return context
 
 
@@ -161,9 +181,11 @@ def _drain(decoder: VideoCodecContext, tally: Tally) -> Iterator[av.VideoFrame]:
 
 def _ends_early(container: InputContainer, stream: VideoStream, seen: int, end: Fraction) -> bool:
     """Whether the container promised clearly more than came."""
-    if stream.frames:
-        return seen < stream.frames
+    if seen < stream.frames:
+        return True
     declared = _tagged_duration(stream)
+    if declared is None and container.format.name.startswith("mov,") and stream.duration and stream.time_base:
+        declared = stream.duration * stream.time_base
     if declared is None and len(container.streams) == 1 and container.duration:
         declared = Fraction(container.duration, av.time_base)
     start = Fraction(container.start_time or 0, av.time_base)

@@ -18,7 +18,16 @@ from vidwright.core.colour import Hdr10
 from vidwright.core.errors import BadInput
 from vidwright.core.video import Streams, Track, TrackKind, VideoInfo
 from vidwright.io.container import MAX_PIXELS, open_input
-from vidwright.io.decode import Tally, decode, interval_of, is_cover, main_stream, refuse_too_large, start_of
+from vidwright.io.decode import (
+    Tally,
+    decode,
+    interval_of,
+    is_cover,
+    main_stream,
+    nothing_decoded,
+    refuse_too_large,
+    start_of,
+)
 from vidwright.io.layout import layouts, neighbour
 from vidwright.io.pixels import colour_of, unknown_matrix
 
@@ -52,7 +61,7 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
         refuse_too_large(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
         frame = next(decode(container, stream, Tally()), None)
         if frame is None:
-            raise BadInput(path, "not one picture of this video can be decoded", "check that it plays elsewhere")
+            raise nothing_decoded(path, max_pixels)
         refuse_too_large(path, frame.width, frame.height, max_pixels)
         info, warnings = _describe(container, stream, frame)
         if (problem := unknown_matrix(info.colour, layouts()[neighbour(frame.format.name)].model)) is not None:

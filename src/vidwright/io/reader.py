@@ -23,7 +23,7 @@ from vidwright.core.report import Damage
 from vidwright.core.video import Video
 from vidwright.io.container import MAX_PIXELS, open_input
 from vidwright.io.cuts import CutFinder
-from vidwright.io.decode import Tally, decode, interval_of, main_stream, refuse_too_large, start_of
+from vidwright.io.decode import Tally, decode, interval_of, main_stream, nothing_decoded, refuse_too_large, start_of
 from vidwright.io.layout import layouts, neighbour
 from vidwright.io.pixels import colour_of, to_planes, to_rgb, unknown_matrix
 from vidwright.io.probe import probe, rotation_of
@@ -147,7 +147,7 @@ class Reader:
                 cut = finder is not None and finder.begins_shot(raw)
                 yield Picture(raw, moment.time, duration, cut, rotation_of(first), colour_of(raw))
         if first is None:
-            raise BadInput(self._path, "not one picture of this video can be decoded", "check that it plays elsewhere")
+            raise nothing_decoded(self._path, self._max_pixels)
 
     def _timed(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[av.VideoFrame, Moment]]:
         """Pictures with repaired times; `repair` may look ahead, and what it has not answered yet is held."""
