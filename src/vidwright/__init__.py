@@ -1,3 +1,62 @@
-"""vidwright: generative models for video that a person can really use."""
+"""vidwright: generative models for video that a person can really use.
+
+    import vidwright as vw
+    video = vw.open_video("a.mp4")
+    vw.save_video(vw.enhance(video, vw.load("enhance/restorer", "x2-fast")), "b.mp4")
+
+Names are imported when they are first used, so that `import vidwright` costs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidwright.bench.compare import compare as compare
+    from vidwright.core import Colour as Colour
+    from vidwright.core import Frame as Frame
+    from vidwright.core import Report as Report
+    from vidwright.core import Video as Video
+    from vidwright.core import VideoInfo as VideoInfo
+    from vidwright.core.errors import VidwrightError as VidwrightError
+    from vidwright.io import open_video as open_video
+    from vidwright.io import probe as probe
+    from vidwright.io import save_video as save_video
+    from vidwright.jobs.enhance import Enhance as Enhance
+    from vidwright.jobs.enhance import enhance as enhance
+    from vidwright.jobs.run import run as run
+    from vidwright.jobs.work import Local as Local
+    from vidwright.models import load as load
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Colour": "core",
+    "Enhance": "jobs.enhance",
+    "Frame": "core",
+    "Local": "jobs.work",
+    "Report": "core",
+    "Video": "core",
+    "VideoInfo": "core",
+    "VidwrightError": "core.errors",
+    "compare": "bench.compare",
+    "enhance": "jobs.enhance",
+    "load": "models",
+    "open_video": "io",
+    "probe": "io",
+    "run": "jobs.run",
+    "save_video": "io",
+}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vidwright' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"vidwright.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +17,7 @@ from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.jobs.job import Job, Options, Process
 from vidwright.nn.resample import lanczos
-from vidwright.weights.store import read_header, sha256
+from vidwright.weights.store import sha256
 
 
 class EnhanceOptions(Options):
@@ -35,12 +33,12 @@ class Enhance(Job, EnhanceOptions):
     """Enlarge one file: `run(Enhance(input=..., output=..., scale=2))`."""
 
     def weights_sha256(self) -> str:
-        path = models.weights_path(*_model_and_weights(self.model))
+        path = models.weights_path(*models.parse("enhance", self.model))
         return "" if path is None else sha256(path)
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
         torch.manual_seed(self.seed)
-        name, weights = _model_and_weights(self.model)
+        name, weights = models.parse("enhance", self.model)
         config = {"scale": self.scale} if models.weights_path(name, weights) is None else {}
         net = models.load(name, weights, device=self.device, dtype=self.dtype, **config)
         if net.needs.scale != self.scale:
@@ -56,15 +54,6 @@ def enhance(video: Video, model: nn.Module) -> Video:
     Frames keep their times and colour tags, alpha is enlarged by Lanczos; the other streams stay as they are.
     """
     return replace(video, info=_enlarged(video.info, model.needs.scale), frames=lambda: _stream(model, video.frames()))
-
-
-def _model_and_weights(model: str) -> tuple[str, str | Path | None]:
-    """`restorer:x2-fast` -> ("enhance/restorer", "x2-fast"); a path is weights whose header names the model."""
-    if model.endswith(".safetensors"):
-        path = Path(model)
-        return str(read_header(path).get("model")), path
-    name, _, weights = re.sub("^enhance/", "", model).partition(":")
-    return f"enhance/{name}", weights or None
 
 
 def _enlarged(info: VideoInfo, scale: int) -> VideoInfo:

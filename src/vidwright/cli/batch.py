@@ -1,0 +1,149 @@
+"""Running one job or many: what is asked, shown, printed and returned is the same for every verb."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from vidwright.cli.main import error_as_json
+from vidwright.cli.progress import Style, shown
+from vidwright.core import Report
+from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, VidwrightError
+from vidwright.jobs.estimate import Estimate, estimate
+from vidwright.jobs.job import Job
+from vidwright.jobs.run import run
+from vidwright.jobs.work import Local
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunOptions:
+    """How jobs are run; none of it changes a result."""
+
+    workers: int = 1
+    "Processes that make segments at the same time."
+    threads: int | None = None
+    "Threads of each worker; all cores divided among the workers if not given."
+    overwrite: Annotated[bool, Parameter(negative=())] = False
+    "Replace outputs that exist."
+    skip_existing: Annotated[bool, Parameter(name=["--skip-existing", "-n"], negative=())] = False
+    "Leave out inputs whose output exists."
+    restart: Annotated[bool, Parameter(negative=())] = False
+    "Forget what an interrupted run has finished."
+    dry_run: Annotated[bool, Parameter(negative=())] = False
+    "Say what would be done: streams kept or lost, memory, disk, time."
+    progress: Style = "auto"
+    "How progress is shown on stderr."
+    json: Annotated[bool, Parameter(negative=())] = False
+    "Print the result as JSON on stdout."
+
+
+def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
+    """Run `jobs` one after the other, going on past failures, and print what came of each; returns the exit code.
+
+    A single job's error is raised; in a batch each is printed and `BatchFailed` is raised at the end.
+    """
+    results: list[dict[str, Any]] = []
+    failed = damaged = 0
+    for job in jobs:
+        if options.skip_existing and job.output.exists():
+            say(f"{job.output}: exists already, skipped")
+            continue
+        try:
+            result = estimate(job, threads=options.threads) if options.dry_run else _run_one(job, options)
+        except Interrupted:
+            say(f"resume with: {shlex.join(['vidwright', *sys.argv[1:]])}")
+            raise
+        except VidwrightError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            results.append({"error": error_as_json(error)})
+            say(f"error: {error}")
+            continue
+        results.append(result.as_json())
+        damaged += isinstance(result, Report) and bool(result.damage)
+        say(_words(result))
+    if options.json:
+        print(json.dumps(results[0] if len(jobs) == len(results) == 1 else {"schema": 1, "results": results}))
+    if failed:
+        raise BatchFailed(
+            f"{failed} of {len(jobs)} files",
+            "failed, as said above; the others are done",
+            "mend them, and use --skip-existing",
+        )
+    return EXIT_DAMAGED_INPUT if damaged else 0
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+
+
+def _run_one(job: Job, options: RunOptions) -> Report:
+    on = Local(workers=options.workers, threads=options.threads)
+    with _interruptible() as stop, shown(options.progress, job.input.name) as watch:
+        report = run(job, on=on, overwrite=options.overwrite, restart=options.restart, watch=watch, stop=stop)
+    return replace(report, details={**report.details, "job": job.model_dump(mode="json")})
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C once asks for an end after the segment under way, twice ends at once."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("\nfinishing the segment under way; Ctrl-C again stops at once")
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _words(result: Report | Estimate) -> str:
+    if isinstance(result, Report):
+        lines = [
+            f"{result.output}: {result.frames} frames in {result.seconds:.1f} s "
+            f"({result.frames / result.seconds:.1f} fps), {size(result.bytes)}"
+        ]
+        lines += [f"  damaged input: {result.damage}"] * bool(result.damage)
+    else:
+        time = "unknown time" if result.seconds is None else f"about {result.seconds:.0f} s"
+        disk = "unknown" if result.disk_bytes is None else size(result.disk_bytes)
+        lines = [
+            f"{result.input} -> {result.output}: {result.width}x{result.height}, {result.frames or 'unknown'} frames",
+            f"  {result.frames_per_second:g} fps, {time}; disk {disk} of {size(result.disk_free)} free; "
+            f"memory {size(result.memory_bytes)}",
+            *(f"  {kept}" for kept in result.kept),
+        ]
+    return "\n".join([*lines, *(f"  warning: {warning}" for warning in result.warnings)])
+
+
+def default_suffix(source: Path, containers: Sequence[str]) -> str:
+    """The source's own container where the codec may go into it, else Matroska, which holds everything."""
+    suffix = source.suffix[1:].lower()
+    return suffix if suffix in containers else "mkv" if "mkv" in containers else containers[0]

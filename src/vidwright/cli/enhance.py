@@ -1,0 +1,72 @@
+"""`vidwright enhance`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from vidwright.cli.batch import RunOptions, default_suffix, run_all
+from vidwright.cli.files import distinct, inputs, output
+from vidwright.core.errors import UsageError
+from vidwright.io import probe
+from vidwright.io.codecs import CODECS
+from vidwright.jobs.enhance import Enhance, EnhanceOptions
+
+
+def enhance(
+    files: Annotated[list[str], Parameter(name="IN", negative=())],
+    /,
+    *,
+    out: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
+    sample: str | None = None,
+    options: Annotated[EnhanceOptions, Parameter(name="*")] = EnhanceOptions(),  # noqa: B008 (frozen)
+    how: RunOptions = RunOptions(),  # noqa: B008 (frozen)
+) -> int:
+    """Enlarge videos; sound, subtitles, chapters and colour are kept.
+
+    Run the same command again to go on with an interrupted job.
+
+    Parameters
+    ----------
+    files
+        Files, folders, quoted globs, @list.txt, or - for a list on stdin.
+    out
+        A file, a folder, or a template such as 'out/{stem}_{height}p.{ext}'.
+    sample
+        Only this much of each file, from --start on: 5s.
+    """
+    if sample is not None:
+        options = options.model_copy(update={"stop": options.start + _seconds(sample)})
+    sources = inputs(files)
+    outputs = [_output(source, out, options) for source in sources]
+    distinct(outputs)
+    jobs = [
+        Enhance(input=source, output=path, **options.model_dump())
+        for source, path in zip(sources, outputs, strict=True)
+    ]
+    return run_all(jobs, how)
+
+
+def _output(source: Path, pattern: str | None, options: EnhanceOptions) -> Path:
+    fields: dict[str, str | int] = {
+        "ext": default_suffix(source, CODECS[options.codec].containers),
+        "scale": options.scale,
+        "model": options.model.replace(":", "-").replace("/", "-"),
+        "codec": options.codec,
+    }
+    if any(name in (pattern or "") for name in ("{height}", "{width}")):
+        info = probe(source, max_pixels=options.max_pixels).info
+        fields |= {"height": info.height * options.scale, "width": info.width * options.scale}
+    return output(source, pattern, "{stem}.x{scale}.{ext}", fields)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise UsageError(f"--sample {text}", "this is not a length of time", "give seconds, such as 5s")
+    return value

@@ -1,0 +1,120 @@
+"""What a job would do, before it does it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vidwright.core import Frame, VideoInfo
+from vidwright.core.errors import BadInput
+from vidwright.io.codecs import container_of
+from vidwright.io.cursor import Cursor
+from vidwright.io.probe import probe
+from vidwright.io.streams import plan_streams
+from vidwright.io.writer import encode_segment, loss_warnings, segment_suffix
+from vidwright.jobs.job import Job
+
+#: Frames that are really made to learn the speed.
+SAMPLE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A dry run. `frames` is None where the container does not count them; `seconds`, `bytes` follow from the sample.
+
+    `kept` lists what becomes of each other stream, `warnings` what is lost; `disk_bytes` is what the finished
+    segments and the joined file need together, `disk_free` what there is; `memory_bytes` is the sample's peak.
+    """
+
+    input: Path
+    output: Path
+    width: int
+    height: int
+    frames: int | None
+    frames_per_second: float
+    seconds: float | None
+    disk_bytes: int | None
+    disk_free: int
+    memory_bytes: int
+    kept: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {"schema": 1, **asdict(self), "input": str(self.input), "output": str(self.output)}
+
+
+def estimate(job: Job, *, threads: int | None = None) -> Estimate:
+    """Make the first frames of `job` for real, away from its output, and reckon the rest from them.
+
+    Raises what the job itself would raise for its input, its options and its model.
+    """
+    container = container_of(job.output, job.settings.codec)
+    media = probe(job.input, max_pixels=job.max_pixels)
+    process = job.open(media.info, threads=threads or os.cpu_count() or 1)
+    streams = plan_streams(media.streams, container)
+    with tempfile.TemporaryDirectory() as folder, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as cursor:
+        path = Path(folder) / f"sample{segment_suffix(job.settings)}"
+        clock = _Clock()
+        frames = clock.watch(process.stream(cursor.read(0, SAMPLE + process.needs.lookahead)))
+        made = encode_segment(frames, process.info, path, job.settings)
+        speed = clock.speed(made.frames)
+    total = _frames(media.info, job)
+    return Estimate(
+        input=job.input,
+        output=job.output,
+        width=process.info.width,
+        height=process.info.height,
+        frames=total,
+        frames_per_second=round(speed, 2),
+        seconds=None if total is None else round(total / speed, 1),
+        disk_bytes=None if total is None else 2 * made.bytes * total // max(made.frames, 1),
+        disk_free=shutil.disk_usage(job.output.absolute().parent).free,
+        memory_bytes=_peak_memory(),
+        kept=tuple(f"{plan.track.kind} {plan.track.codec}: {plan.action}" for plan in streams.tracks),
+        warnings=(*media.warnings, *loss_warnings(process.info, job.settings), *streams.warnings),
+    )
+
+
+class _Clock:
+    """Times frames after the first, which pays for caches and thread pools."""
+
+    def __init__(self) -> None:
+        self._began = self._first = 0.0
+
+    def watch(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        self._began = time.monotonic()
+        for frame in frames:
+            self._first = self._first or time.monotonic()
+            yield frame
+
+    def speed(self, frames: int) -> float:
+        """Frames per second up to now."""
+        if frames == 1:
+            return 1 / (time.monotonic() - self._began)
+        return (frames - 1) / (time.monotonic() - self._first)
+
+
+def _frames(info: VideoInfo, job: Job) -> int | None:
+    begin, end = job.span
+    duration = info.duration if info.duration is not None else (info.length and info.length / info.rate)
+    if duration is None:
+        return None
+    if begin >= duration:
+        raise BadInput(job.input, f"it has no frame from {float(begin):g} s on", "choose an earlier --start")
+    if info.length is not None and begin == 0 and end is None:
+        return info.length
+    return max(1, round((min(end or duration, duration) - begin) * info.rate))
+
+
+def _peak_memory() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
