@@ -116,23 +116,20 @@ def clip(
         if chapters:
             out.set_chapters(_chapters(chapters, frames / rate))
         if art is not None:
-            out.mux(art.encode(_to_video_frame(picture(0, (32, 32)), "yuvj420p", Colour(full_range=True))))
-            out.mux(art.encode(None))
+            _write_cover(out, art)
         moments = times if times is not None else [number / rate for number in range(frames)]
+        tick = Fraction(1, 90000) if times is not None else 1 / rate
         shot, marks = 0, set(cuts)
         for number, moment in enumerate(moments):
             shot += number in marks
-            image = picture(number, size, shot, alpha="a" in _components(pix_fmt))
+            image = picture(number, size, shot, alpha=_has_alpha(pix_fmt))
             frame = _to_video_frame(np.rot90(image, rotation // 90), pix_fmt, colour)
-            tick = Fraction(1, 90000) if times is not None else 1 / rate
-            frame.time_base, frame.pts = tick, round((moment + start) / tick)
-            out.mux(video.encode(frame))
+            _mux_frame(out, video, frame, tick, moment + start)
             if extra is not None:
                 small = _to_video_frame(picture(number, (32, 32)), pix_fmt, None)
-                small.time_base, small.pts = 1 / rate, number
-                out.mux(extra.encode(small))
-        for stream in [video] + ([extra] if extra is not None else []):
-            out.mux(stream.encode(None))
+                _mux_frame(out, extra, small, 1 / rate, number / rate)
+        for stream in (video, extra):
+            out.mux(stream.encode(None) if stream is not None else [])
         for packet in text_packets:
             packet.stream = text
             out.mux(packet)
@@ -148,8 +145,7 @@ def tone(path: Path, seconds: float = 0.5, *, cover: bool = False) -> Path:
         track = _audio_stream(out, 0)
         art = _cover_stream(out) if cover else None
         if art is not None:
-            out.mux(art.encode(_to_video_frame(picture(0, (32, 32)), "yuvj420p", Colour(full_range=True))))
-            out.mux(art.encode(None))
+            _write_cover(out, art)
         _write_tone(out, track, 440, seconds, Fraction(0))
     return path
 
@@ -184,8 +180,13 @@ def _encoder_options(codec: str, interlaced: bool, hdr10: bool) -> dict[str, str
     return options
 
 
-def _components(pix_fmt: str) -> str:
-    return "a" if any(part in pix_fmt for part in ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")) else ""
+def _has_alpha(pix_fmt: str) -> bool:
+    return any(part in pix_fmt for part in ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya"))
+
+
+def _mux_frame(out, stream, frame: av.VideoFrame, tick: Fraction, moment: Fraction) -> None:
+    frame.time_base, frame.pts = tick, round(moment / tick)
+    out.mux(stream.encode(frame))
 
 
 def _to_video_frame(image: np.ndarray, pix_fmt: str, colour: Colour | None) -> av.VideoFrame:
@@ -244,6 +245,11 @@ def _cover_stream(out):
     stream.pix_fmt = "yuvj420p"
     stream.disposition = Disposition.attached_pic
     return stream
+
+
+def _write_cover(out, art) -> None:
+    out.mux(art.encode(_to_video_frame(picture(0, (32, 32)), "yuvj420p", Colour(full_range=True))))
+    out.mux(art.encode(None))
 
 
 def _chapters(count: int, seconds: Fraction) -> list[Any]:
