@@ -17,6 +17,7 @@ def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> 
     when the source takes more than `timeout` seconds over one item; a call that hangs cannot be ended from outside,
     so its thread is then left behind with all that it holds.
     """
+    source = iter(items)
     waiting: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -28,7 +29,6 @@ def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> 
                 continue
 
     def produce() -> None:
-        source = iter(items)
         try:
             for item in source:
                 put((item,))

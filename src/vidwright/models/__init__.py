@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from vidwright.core import Card
 from vidwright.core.errors import ModelRefused
 from vidwright.nn.conv import fold
-from vidwright.weights.store import fit, read_weights, shipped
+from vidwright.nn.model import FrameModel
+from vidwright.weights.store import fit, read_header, read_weights, shipped
 
 DType = Literal["auto", "fp32", "bf16"]
 
@@ -38,6 +38,17 @@ def card(model: str) -> Card:
         near = difflib.get_close_matches(model, names(), n=3, cutoff=0.3) or names()
         raise ModelRefused(model, "there is no such model", f"did you mean {' or '.join(near)}?")
     return importlib.import_module(f"{__name__}.{model.replace('/', '.')}").CARD
+
+
+def parse(task: str, spec: str) -> tuple[str, str | Path | None]:
+    """What a user calls a model, as `load` wants it: `restorer:x2-fast` -> ("<task>/restorer", "x2-fast").
+
+    A path to weights stands for the model that their card names. Raises `ModelRefused`.
+    """
+    if spec.endswith(".safetensors"):
+        return str(read_header(Path(spec)).get("model")), Path(spec)
+    name, _, weights = spec.removeprefix(f"{task}/").partition(":")
+    return f"{task}/{name}", weights or None
 
 
 def weights_path(model: str, weights: str | Path | None = None) -> Path | None:
@@ -60,7 +71,7 @@ def load(
     device: str = "auto",
     dtype: DType = "auto",
     **config: Any,
-) -> nn.Module:
+) -> FrameModel:
     """A network ready to run: `net(x)`, `net.stream(frames)`, `net.needs`.
 
     `config` sets fields of a model without weights (`load("enhance/lanczos", scale=3)`); with weights the config is
@@ -73,7 +84,9 @@ def load(
     else:
         tensors, header = read_weights(path)
         if header.get("model") != model:
-            raise ModelRefused(path, f"these are weights of {header.get('model')!r}", f"load them as that, not as {model!r}")
+            raise ModelRefused(
+                path, f"these are weights of {header.get('model')!r}", f"load them as that, not as {model!r}"
+            )
         net = _build(page, header, path)
         fit(path, tensors, net)
     where = resolve_device(device)
@@ -102,8 +115,10 @@ def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
-def _build(page: Card, header: dict[str, Any], path: Path) -> nn.Module:
+def _build(page: Card, header: dict[str, Any], path: Path) -> FrameModel:
     try:
         return page.build(page.config(**header["config"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelRefused(path, f"its config does not fit the model ({error})", "use weights of this version") from error
+        raise ModelRefused(
+            path, f"its config does not fit the model ({error})", "use weights of this version"
+        ) from error

@@ -80,7 +80,9 @@ class State:
         tensors |= {f"average.{name}": p for name, p in self.average.items()}
         for name, p in self.net.named_parameters():
             moments = self.optimiser.state[p]
-            tensors |= {f"adam.{key}.{name}": torch.as_tensor(moments[key]) for key in ("exp_avg", "exp_avg_sq", "step")}
+            tensors |= {
+                f"adam.{key}.{name}": torch.as_tensor(moments[key]) for key in ("exp_avg", "exp_avg_sq", "step")
+            }
         header = {"recipe": dataclasses.asdict(recipe), "step": self.step, "seconds": self.seconds}
         save_weights(path, tensors, header)
 
@@ -173,7 +175,14 @@ def train(pairs: list[Pair], recipe: Recipe, state: State, checkpoint: Path) -> 
         state.seconds = resumed + time.monotonic() - before
         if state.step % 50 == 0:
             speed = 50 / (state.seconds - shown)
-            log.info("step %d  %.0f s of %.0f  loss %.5f  %.1f steps/s", state.step, state.seconds, budget, losses / 50, speed)
+            log.info(
+                "step %d  %.0f s of %.0f  loss %.5f  %.1f steps/s",
+                state.step,
+                state.seconds,
+                budget,
+                losses / 50,
+                speed,
+            )
             shown, losses = state.seconds, 0.0
         if state.seconds - saved > 60:
             state.save(checkpoint, recipe)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,19 +35,15 @@ def save_weights(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
 
 def read_header(path: Path) -> dict[str, Any]:
     """The card of a weights file, without its tensors. Raises `ModelRefused` when it is not one of ours."""
-    _check_outside(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if len(file.keys()) > MAX_TENSORS:
-                raise _refused(path, f"it holds more than {MAX_TENSORS} tensors")
-    except SafetensorError as error:
-        raise _refused(path, f"it is not a safetensors file ({error})") from error
-    if KEY not in metadata:
+    entries = _entries(path)
+    metadata = entries.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or KEY not in metadata:
         raise _refused(path, "its header has no vidwright card")
+    if len(entries) > MAX_TENSORS:
+        raise _refused(path, f"it holds more than {MAX_TENSORS} tensors")
     try:
         header = json.loads(metadata[KEY])
-    except ValueError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise _refused(path, "its card is not valid JSON") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise _refused(path, "its card is of another format version")
@@ -58,8 +53,11 @@ def read_header(path: Path) -> dict[str, Any]:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and card of a weights file. Raises `ModelRefused` for foreign, damaged or non-finite content."""
     header = read_header(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise _refused(path, f"it is not a safetensors file ({error})") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise _refused(path, f"tensor {name!r} holds values that are not finite")
@@ -91,17 +89,30 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_outside(path: Path) -> None:
-    """Refuse by size and first bytes, before a parser sees the file: the header's length comes first in it."""
+def _entries(path: Path) -> dict[str, Any]:
+    """The header as it stands in the file: its length in 8 bytes, then JSON, refused by size before it is parsed.
+
+    Parsed here and not by the library, which lets one name stand for two tensors.
+    """
     try:
         with path.open("rb") as file:
-            head = file.read(9)
-        size = path.stat().st_size
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(length) if length <= MAX_HEADER_BYTES else b""
     except OSError as error:
         raise ModelRefused(path, f"it cannot be read ({error.strerror})", "check the path of the weights") from error
-    length = int.from_bytes(head[:8], "little") if len(head) == 9 else math.inf
-    if length > min(MAX_HEADER_BYTES, size - 8) or head[8:] != b"{":
-        raise _refused(path, "it is not a safetensors file with a header of at most 1 MB")
+    try:
+        entries = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, "it is not a safetensors file with a sound header of at most 1 MB") from error
+    if not isinstance(entries, dict):
+        raise _refused(path, "it is not a safetensors file")
+    return entries
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
 
 
 def _refused(path: Path, cause: str) -> ModelRefused:

@@ -7,13 +7,14 @@ Shapes: B batch, T = 1 frame, C channels, H height, W width of the input; s scal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidwright.core import Card, Frame, Needs
+from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 
 
@@ -24,7 +25,7 @@ class Config:
     scale: int = 2
 
 
-class Net(nn.Module):
+class Net(FrameModel):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
@@ -35,7 +36,7 @@ class Net(nn.Module):
         return lanczos(x_BTCHW[:, 0].float(), self.config.scale)
 
     @torch.inference_mode()
-    def stream(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """Upscale frames one by one."""
         for frame in frames:
             yield frame.with_data(self(frame.data[None, None])[0])

@@ -14,7 +14,7 @@ Shapes: B batch, T = 3 frames, C channels, H height, W width of the input; s sca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from vidwright.core import Card, Frame, Needs
 from vidwright.core.window import windows
 from vidwright.nn.conv import RepConv2d
+from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 from vidwright.nn.tile import striped
 
@@ -46,15 +47,22 @@ class Config:
     depth: int = 4
     expand: int = 32
 
+    def __post_init__(self) -> None:
+        # A config may come with a stranger's file, and must not be able to ask for all memory.
+        for name, most in (("scale", 8), ("channels", 256), ("depth", 32), ("expand", 256)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from 1 to {most}")
 
-class Net(nn.Module):
+
+class Net(FrameModel):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.needs = Needs(scale=config.scale, warmup=1, lookahead=1)
         widths = [9, *[config.channels] * (config.depth - 1), 3 * config.scale**2]
         self.convs = nn.ModuleList(
-            RepConv2d(inputs, outputs, expand=config.expand) for inputs, outputs in zip(widths, widths[1:], strict=False)
+            RepConv2d(inputs, outputs, expand=config.expand)
+            for inputs, outputs in zip(widths, widths[1:], strict=False)
         )
         last: RepConv2d = self.convs[-1]  # pyright: ignore[reportAssignmentType]
         nn.init.zeros_(last.direct)  # training starts from Lanczos
@@ -82,7 +90,7 @@ class Net(nn.Module):
         return self.convs[-1](x_BCHW)
 
     @torch.inference_mode()
-    def stream(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """Upscale frames one by one, one frame behind the input; nothing is shared across a cut."""
         device = self.convs[0].bias.device
         seen = ((frame, self.features(frame.data[None].to(device))) for frame in frames)

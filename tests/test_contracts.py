@@ -1,0 +1,196 @@
+"""What every model promises, checked on each of them; a new file in `models/` is found by its name.
+
+The template is checked as well, so that whoever copies it begins with a model that keeps all promises.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tiny import randomise
+from vidwright import models
+from vidwright.core import Card, Colour, Frame
+from vidwright.nn.conv import fold
+from vidwright.weights.store import fit, read_weights, save_weights
+
+NAMES = [*models.names(), "enhance/_template"]
+
+
+@pytest.fixture(params=NAMES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def card(name) -> Card:
+    return importlib.import_module(f"vidwright.models.{name.replace('/', '.')}").CARD
+
+
+@pytest.fixture
+def net(card) -> nn.Module:
+    return ready(card)
+
+
+def ready(card: Card) -> nn.Module:
+    """The network as `models.load` would give it in fp32, with random weights."""
+    return fold(randomise(card.build(card.config()))).eval().requires_grad_(False)
+
+
+def frames(count: int, size: tuple[int, int] = (10, 12), *, cuts: tuple[int, ...] = (), seed: int = 0) -> list[Frame]:
+    """Frames of noise at uneven times."""
+    random = torch.Generator().manual_seed(seed)
+    return [
+        Frame(
+            torch.rand(3, *size, generator=random),
+            Fraction(n * n + 3, 1001),
+            Fraction(2 * n + 1, 1001),
+            Colour(1, 1, 1, False),
+            n in cuts,
+        )
+        for n in range(count)
+    ]
+
+
+def stream(net: nn.Module, given: list[Frame]) -> list[Frame]:
+    return list(net.stream(iter(given)))
+
+
+def assert_same(found: list[Frame], wanted: list[Frame]) -> None:
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        assert torch.equal(a.data, b.data)
+
+
+def differing(found: list[Frame], wanted: list[Frame]) -> list[int]:
+    pairs = enumerate(zip(found, wanted, strict=True))
+    return [n for n, (a, b) in pairs if not torch.equal(a.data, b.data)]
+
+
+def test_the_card_is_complete(name, card):
+    task, _ = name.split("/")
+    assert card.task == task
+    assert 10 < len(card.summary) < 80 and not card.summary.endswith(".")
+    assert card.paper and card.licence
+    assert dataclasses.is_dataclass(card.config) and card.config.__dataclass_params__.frozen
+    assert dataclasses.asdict(card.config()) is not None  # every setting has a default
+    has_parameters = any(True for _ in card.build(card.config()).parameters())
+    assert has_parameters or not card.weights
+
+
+def test_the_weights_on_the_card_are_shipped_and_fit(name, card):
+    for weights in card.weights:
+        net = models.load(name, weights, device="cpu", dtype="fp32")
+        assert all(torch.isfinite(p).all() for p in net.parameters())
+
+
+def test_it_builds_in_a_second(card):
+    began = time.process_time()
+    net = card.build(card.config())
+    assert time.process_time() - began < 1
+    assert {p.device.type for p in net.parameters()} <= {"cpu"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+def test_as_many_frames_as_came_at_the_same_times(net, count):
+    given = frames(count, cuts=(2, 3))
+    found = stream(net, given)
+    assert [(f.time, f.duration, f.cut, f.colour) for f in found] == [
+        (f.time, f.duration, f.cut, f.colour) for f in given
+    ]
+
+
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (2, 3), (16, 9)])
+def test_any_size_comes_out_scaled_and_finite(net, size):
+    for frame in stream(net, frames(2, size)):
+        assert frame.data.shape == (3, size[0] * net.needs.scale, size[1] * net.needs.scale)
+        assert frame.data.dtype == torch.float32 and frame.data.device.type == "cpu"
+        assert torch.isfinite(frame.data).all()
+
+
+def test_the_stream_is_forward_on_windows(net):
+    given = frames(6)
+    for n, frame in enumerate(stream(net, given)):
+        around = range(n - net.needs.warmup, n + net.needs.lookahead + 1)
+        window: Tensor = torch.stack([given[min(max(i, 0), 5)].data for i in around])
+        torch.testing.assert_close(frame.data, net(window[None])[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("changed", [0, 4, 8])
+def test_warm_up_and_look_ahead_are_exactly_what_is_declared(net, changed):
+    given, other = frames(9), frames(9)
+    other[changed] = frames(1, seed=1)[0].with_data(1 - other[changed].data)
+    reached = range(max(changed - net.needs.lookahead, 0), min(changed + net.needs.warmup, 8) + 1)
+    assert differing(stream(net, given), stream(net, other)) == list(reached)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(3, 9), (5, 6), (2, 7)])
+def test_a_run_in_mid_shot_gives_the_frames_of_the_whole(net, start, stop):
+    given = frames(9)
+    first, last = max(start - net.needs.warmup, 0), stop + net.needs.lookahead
+    part = stream(net, given[first:last])[start - first :][: stop - start]
+    assert_same(part, stream(net, given)[start:stop])
+
+
+def test_nothing_crosses_a_cut(net):
+    given = frames(9, cuts=(0, 4, 5))
+    apart = [*stream(net, given[:4]), *stream(net, given[4:5]), *stream(net, given[5:])]
+    assert_same(stream(net, given), apart)
+
+
+def test_frames_are_asked_for_no_earlier_than_declared(net):
+    taken = []
+
+    def source():
+        for frame in frames(9):
+            taken.append(frame)
+            yield frame
+
+    for count, _ in enumerate(net.stream(source()), start=1):
+        assert len(taken) <= count + net.needs.lookahead
+
+
+def test_the_input_is_not_written_to(net):
+    given, copies = frames(4), frames(4)
+    stream(net, given)
+    assert_same(given, copies)
+
+
+def test_the_same_frames_give_the_same_frames(card, net):
+    given = frames(5)
+    assert_same(stream(net, given), stream(net, given))
+    assert_same(stream(ready(card), given), stream(net, given))
+
+
+def test_weights_go_through_a_file_unchanged(card, tmp_path):
+    net, other = randomise(card.build(card.config())), randomise(card.build(card.config()), seed=1)
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, net.state_dict(), {"model": "test"})
+    fit(path, read_weights(path)[0], other)
+    given = frames(3)
+    assert_same(stream(fold(other), given), stream(fold(net), given))
+
+
+def test_it_learns(card):
+    """Gradients reach every parameter, or there is none."""
+    net = randomise(card.build(card.config()))
+    window = torch.rand(1, net.needs.warmup + 1 + net.needs.lookahead, 3, 6, 6)
+    out = net(window)
+    if any(True for _ in net.parameters()):
+        out.square().mean().backward()
+        assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+    else:
+        assert not out.requires_grad
+
+
+def test_bf16_stays_near_fp32(card, net):
+    given = frames(3)
+    rough = ready(card).to(torch.bfloat16)
+    for a, b in zip(stream(net, given), stream(rough, given), strict=True):
+        assert (a.data - b.data).abs().mean() < 0.05 and b.data.dtype == torch.float32

@@ -1,0 +1,30 @@
+"""Tiny weights and networks for the tests: seeded, random, and quick."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vidwright.models.enhance.restorer import Config, Net
+from vidwright.weights.store import save_weights
+
+CONFIG = Config(channels=8, depth=3, expand=4)
+
+
+def randomise(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every parameter random values, so that no part of the network is idle as it may be before training."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.normal_(0, 0.15, generator=random)
+    return net
+
+
+def weights(path: Path, config: Config = CONFIG, **header: object) -> Path:
+    """Write a restorer's weights file to `path` and return it; `header` replaces entries of its card."""
+    card = {"model": "enhance/restorer", "name": "test", "config": dataclasses.asdict(config)}
+    save_weights(path, randomise(Net(config)).state_dict(), card | header)
+    return path
