@@ -22,6 +22,7 @@ from vidwright.core import Colour
 
 COLUMNS, ROWS = 6, 2  # of the barcode: numbers up to 4095
 SCENES = ((230, 60, 40), (20, 30, 90), (60, 200, 220), (30, 60, 10), (240, 220, 120))
+FONT = b"\0\1\0\0 not really a font"
 HDR10 = Colour(primaries=9, transfer=16, matrix=9, full_range=False, bits=10)
 X265_HDR10 = (
     "hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:max-cll=1000,400:"
@@ -101,41 +102,31 @@ def clip(
     if hdr10:
         codec, pix_fmt, colour = "libx265", "yuv420p10le", colour or HDR10
     with av.open(str(path.absolute()), "w", format=container, options=muxer or {}) as out:
-        out.metadata.update(metadata or {})
-        if attachment:
-            out.add_attachment("font.ttf", "application/x-truetype-font", b"\0\1\0\0 not really a font")
+        _describe(out, metadata or {}, attachment, _chapters(chapters, frames / rate))
         settings = _encoder_options(codec, interlaced, hdr10) | (options or {})
-        stored = size[::-1] if rotation % 180 else size
-        video = _video_stream(out, codec, rate, settings, stored, pix_fmt, colour, sar, times)
+        video = _video_stream(out, codec, rate, settings, _turned(size, rotation), pix_fmt, colour, sar, times)
         if rotation:
             video.set_display_rotation(-rotation)  # FFmpeg counts counter-clockwise
         extra = _video_stream(out, codec, rate, settings, (32, 32), pix_fmt, None, None, None) if second_video else None
         tracks = [_audio_stream(out, index) for index in range(audio)]
         text, text_packets = _subtitle_stream(out) if subtitles else (None, [])
-        art = _cover_stream(out) if cover else None
-        if chapters:
-            out.set_chapters(_chapters(chapters, frames / rate))
-        if art is not None:
-            _write_cover(out, art)
+        if cover:
+            _write_cover(out, _cover_stream(out))
         moments = times if times is not None else [number / rate for number in range(frames)]
-        tick = Fraction(1, 90000) if times is not None else 1 / rate
-        shot, marks = 0, set(cuts)
-        for number, moment in enumerate(moments):
-            shot += number in marks
-            image = picture(number, size, shot, alpha=_has_alpha(pix_fmt))
+        for number, (image, moment) in enumerate(zip(_pictures(moments, size, pix_fmt, cuts), moments, strict=True)):
             frame = _to_video_frame(np.rot90(image, rotation // 90), pix_fmt, colour)
-            _mux_frame(out, video, frame, tick, moment + start)
+            _mux_frame(out, video, frame, Fraction(1, 90000) if times is not None else 1 / rate, moment + start)
             if extra is not None:
-                small = _to_video_frame(picture(number, (32, 32)), pix_fmt, None)
-                _mux_frame(out, extra, small, 1 / rate, number / rate)
+                _mux_frame(
+                    out, extra, _to_video_frame(picture(number, (32, 32)), pix_fmt, None), 1 / rate, number / rate
+                )
         for stream in (video, extra):
             out.mux(stream.encode(None) if stream is not None else [])
         for packet in text_packets:
             packet.stream = text
-            out.mux(packet)
-        last = (moments[-1] if moments else Fraction(0)) + 1 / rate
+        out.mux(text_packets)
         for index, track in enumerate(tracks):
-            _write_tone(out, track, 440 * (index + 1), float(last), start)
+            _write_tone(out, track, 440 * (index + 1), float(max(moments, default=0) + 1 / rate), start)
     return path
 
 
@@ -182,6 +173,25 @@ def _encoder_options(codec: str, interlaced: bool, hdr10: bool) -> dict[str, str
 
 def _has_alpha(pix_fmt: str) -> bool:
     return any(part in pix_fmt for part in ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya"))
+
+
+def _turned(size: tuple[int, int], rotation: int) -> tuple[int, int]:
+    return size[::-1] if rotation % 180 else size
+
+
+def _describe(out, metadata: dict[str, str], attachment: bool, chapters: list[Any]) -> None:
+    out.metadata.update(metadata)
+    if attachment:
+        out.add_attachment("font.ttf", "application/x-truetype-font", FONT)
+    if chapters:
+        out.set_chapters(chapters)
+
+
+def _pictures(moments: Sequence[Fraction], size: tuple[int, int], pix_fmt: str, cuts: Iterable[int]):
+    shot, marks = 0, set(cuts)
+    for number in range(len(moments)):
+        shot += number in marks
+        yield picture(number, size, shot, alpha=_has_alpha(pix_fmt))
 
 
 def _mux_frame(out, stream, frame: av.VideoFrame, tick: Fraction, moment: Fraction) -> None:
@@ -253,7 +263,7 @@ def _write_cover(out, art) -> None:
 
 
 def _chapters(count: int, seconds: Fraction) -> list[Any]:
-    each = int(seconds * 1000) // count
+    each = int(seconds * 1000) // max(count, 1)
     return [
         {
             "id": n,
