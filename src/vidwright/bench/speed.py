@@ -46,10 +46,10 @@ def speeds(clip: Path, *, model: str, rounds: int = 3) -> Speeds:
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         job = Enhance(input=clip, output=Path(folder) / "out.mp4", model=model, preset="veryfast")
-        list(net.stream(frames[:2]))  # pyright: ignore[reportCallIssue]
+        list(net.stream(frames[:2]))
         for _ in range(rounds):
             began = time.monotonic()
-            for _ in net.stream(frames):  # pyright: ignore[reportCallIssue]
+            for _ in net.stream(frames):
                 pass
             network = len(frames) / (time.monotonic() - began)
             report = run(job, overwrite=True)

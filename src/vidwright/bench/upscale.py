@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidwright.core import Frame
 from vidwright.core.errors import BadInput
@@ -24,6 +24,7 @@ from vidwright.data import degrade
 from vidwright.data.pairs import clips, through_h264
 from vidwright.io import open_video
 from vidwright.metrics.psnr import psnr_y
+from vidwright.nn.model import FrameModel
 
 FIRST, LAST = 8, 16
 HEIGHT, WIDTH = 272, 480
@@ -50,7 +51,7 @@ class Score:
     psnr_y: float
 
 
-def upscale_scores(folder: Path, models: dict[str, nn.Module]) -> Iterator[Score]:
+def upscale_scores(folder: Path, models: dict[str, FrameModel]) -> Iterator[Score]:
     """Score each model on each clip of `folder` and each way of shrinking, as they are done.
 
     The models enlarge by one and the same whole factor. Raises `BadInput` for a clip that is too short.
@@ -92,6 +93,6 @@ def _truth(path: Path) -> Tensor:
     return x_TCHW[..., top : top + height, left : left + width].contiguous()
 
 
-def _enlarge(model: nn.Module, low_TCHW: Tensor) -> Tensor:
+def _enlarge(model: FrameModel, low_TCHW: Tensor) -> Tensor:
     frames = (Frame(data.float() / 255, Fraction(number, 25)) for number, data in enumerate(low_TCHW))
-    return torch.stack([degrade.to_bytes(frame.data * 255) for frame in model.stream(frames)])  # pyright: ignore[reportCallIssue]
+    return torch.stack([degrade.to_bytes(frame.data * 255) for frame in model.stream(frames)])
