@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import nn
 
 from vidwright import models
 from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.jobs.job import Job, Options, Process
+from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 from vidwright.weights.store import sha256
 
@@ -23,9 +23,9 @@ from vidwright.weights.store import sha256
 class EnhanceOptions(Options):
     """The options of `enhance`."""
 
-    scale: int = Field(2, ge=1, le=8, description="How many times wider and higher.")
+    scale: int = Field(default=2, ge=1, le=8, description="How many times wider and higher.")
     model: str = Field(
-        "restorer:x2-fast", description="Model and weights: restorer:x2-fast, lanczos, or a .safetensors file."
+        default="restorer:x2-fast", description="Model and weights: restorer:x2-fast, lanczos, or a .safetensors file."
     )
 
 
@@ -43,12 +43,14 @@ class Enhance(Job, EnhanceOptions):
         net = models.load(name, weights, device=self.device, dtype=self.dtype, **config)
         if net.needs.scale != self.scale:
             raise UsageError(
-                f"--scale {self.scale}", f"{self.model} enlarges x{net.needs.scale}", "choose that scale, or --model lanczos"
+                f"--scale {self.scale}",
+                f"{self.model} enlarges x{net.needs.scale}",
+                "choose that scale, or --model lanczos",
             )
         return Process(net.needs, _enlarged(info, self.scale), lambda frames: _stream(net, frames))
 
 
-def enhance(video: Video, model: nn.Module) -> Video:
+def enhance(video: Video, model: FrameModel) -> Video:
     """`video` enlarged by a model of the task `enhance`, as `models.load` gives it; nothing is computed yet.
 
     Frames keep their times and colour tags, alpha is enlarged by Lanczos; the other streams stay as they are.
@@ -62,7 +64,7 @@ def _enlarged(info: VideoInfo, scale: int) -> VideoInfo:
     return replace(info, width=info.width * scale, height=info.height * scale, colour=colour)
 
 
-def _stream(model: nn.Module, frames: Iterable[Frame]) -> Iterator[Frame]:
+def _stream(model: FrameModel, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
     """The model's stream over R'G'B', with alpha enlarged beside it."""
     alphas: deque[Any] = deque()
 
@@ -71,10 +73,11 @@ def _stream(model: nn.Module, frames: Iterable[Frame]) -> Iterator[Frame]:
             alphas.append(frame.data[3:])
             yield frame.with_data(frame.data[:3])
 
-    stream: Callable[[Iterable[Frame]], Iterator[Frame]] = model.stream
-    with closing(stream(opaque())) as results:  # pyright: ignore[reportArgumentType]
+    with closing(model.stream(opaque())) as results:
         for frame in results:
             alpha = alphas.popleft()
             if len(alpha):
-                frame = frame.with_data(torch.cat([frame.data, lanczos(alpha[None], model.needs.scale)[0].clamp_(0, 1)]))
+                frame = frame.with_data(
+                    torch.cat([frame.data, lanczos(alpha[None], model.needs.scale)[0].clamp_(0, 1)])
+                )
             yield frame

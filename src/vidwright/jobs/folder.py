@@ -102,10 +102,10 @@ class JobFolder:
         try:
             content = json.loads(self._manifest.read_bytes())
             if content["key"] == self._key:
-                self._plan = _plan_from_json(content["plan"])
+                plan = _plan_from_json(content["plan"])
                 found = [Done(**{**row, "warnings": tuple(row["warnings"])}) for row in content["done"]]
-                self._done = {done.number: done for done in found if self._is_whole(done)}
-        except (OSError, ValueError, KeyError, TypeError):
+                self._plan, self._done = plan, {done.number: done for done in found if self._is_whole(done)}
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
             return  # no manifest, or none that can be read: start afresh
 
     def _is_whole(self, done: Done) -> bool:
@@ -139,7 +139,7 @@ def open_folder(output: Path, key: dict[str, Any], *, restart: bool = False) -> 
         try:
             yield folder
         finally:
-            if folder.plan is None:  # nothing was begun that could be resumed
+            if not folder.done:  # nothing is finished that a next run could use
                 folder.remove()
 
 
@@ -157,7 +157,9 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise JobFailed(path, "another process is working on this job", "wait for it, or choose another output") from error
+        raise JobFailed(
+            path, "another process is working on this job", "wait for it, or choose another output"
+        ) from error
 
 
 def _plan_to_json(plan: Plan) -> dict[str, Any]:

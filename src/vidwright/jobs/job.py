@@ -7,7 +7,7 @@ the same for all verbs: plan segments, make each, join them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidwright.core import Frame, Needs, VideoInfo
+from vidwright.core.errors import UsageError
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.container import MAX_PIXELS
 
@@ -29,23 +30,25 @@ class Process:
 
     needs: Needs
     info: VideoInfo
-    stream: Callable[[Iterable[Frame]], Iterator[Frame]]
+    stream: Callable[[Iterable[Frame]], Generator[Frame, None, None]]
 
 
 class Options(BaseModel):
     """What every verb that writes a video lets its user decide; each default is written here and nowhere else."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
-    codec: Literal["h264", "hevc", "av1", "ffv1", "prores"] = Field("h264", description="Codec of the result.")
-    crf: int | None = Field(None, ge=0, le=63, description="Constant quality, lower is better; default is the codec's own.")
-    preset: str = Field("medium", description="Encoder preset, in x264's names: ultrafast ... veryslow.")
-    start: float = Field(0, ge=0, description="Begin at this second of the input.")
-    stop: float | None = Field(None, gt=0, description="Stop at this second of the input.")
-    device: str = Field("auto", description="Where the model runs: auto, cpu, cuda, cuda:1.")
-    dtype: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the model.")
-    seed: int = Field(0, ge=0, description="Seed of models that draw random numbers.")
-    max_pixels: int = Field(MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
+    codec: Literal["h264", "hevc", "av1", "ffv1", "prores"] = Field(default="h264", description="Codec of the result.")
+    crf: int | None = Field(
+        default=None, ge=0, le=63, description="Constant quality, lower is better; default is the codec's own."
+    )
+    preset: str = Field(default="medium", description="Encoder preset, in x264's names: ultrafast ... veryslow.")
+    start: float = Field(default=0, ge=0, description="Begin at this second of the input.")
+    stop: float | None = Field(default=None, gt=0, description="Stop at this second of the input.")
+    device: str = Field(default="auto", description="Where the model runs: auto, cpu, cuda, cuda:1.")
+    dtype: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the model.")
+    seed: int = Field(default=0, ge=0, description="Seed of models that draw random numbers.")
+    max_pixels: int = Field(default=MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
 
 
 class Job(Options):
@@ -61,8 +64,11 @@ class Job(Options):
 
     @property
     def span(self) -> tuple[Fraction, Fraction | None]:
-        """The part of the source to work on, in seconds; (0, None) is all of it."""
-        return Fraction(str(self.start)), None if self.stop is None else Fraction(str(self.stop))
+        """The part of the source to work on, in seconds; (0, None) is all of it. Raises `UsageError` when empty."""
+        start, stop = Fraction(str(self.start)), None if self.stop is None else Fraction(str(self.stop))
+        if stop is not None and stop <= start:
+            raise UsageError(f"--stop {self.stop}", f"this is not after --start {self.start}", "give a later --stop")
+        return start, stop
 
     @abstractmethod
     def weights_sha256(self) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import vidwright
-from vidwright.core import Report, Streams
+from vidwright.core import Needs, Report, VideoInfo
 from vidwright.core.errors import BadInput, Interrupted
-from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.codecs import container_of
 from vidwright.io.join import SegmentPart, join
+from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.scan import scan
 from vidwright.io.writer import check_destination
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
@@ -45,22 +47,23 @@ def run(
 ) -> Report:
     """Do `job`, going on from where an interrupted run of the same job stopped unless `restart`.
 
-    `watch` is told of progress. When `stop` gets set, the segments under way are finished and `Interrupted` is
-    raised; what is finished is used by the next run. Raises the errors of `probe`, `check_destination`, `join` and of
-    the job itself; on any of them `job.output` is as it was.
+    `watch` is told of progress, from any thread. When `stop` gets set, the segments under way are finished and
+    `Interrupted` is raised; what is finished is used by the next run. Raises the errors of `probe`,
+    `check_destination`, `join` and of the job itself; on any of them `job.output` is as it was.
     """
     began = time.monotonic()
     container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
+    process = job.open(media.info, threads=1)
     stop = stop or threading.Event()
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:
-        layout = folder.plan or _plan(job, media, watch)
+        layout = folder.plan or _plan(job, media, process.needs, watch, stop)
         folder.keep_plan(layout)
         resumed = len(folder.done)
         _make(job, on or Local(), folder, layout, watch, stop)
         watch(Event("join", layout.frames, layout.frames))
-        report = _join(job, media, folder, layout, overwrite)
+        report = _join(job, media, process.info, folder, layout, overwrite)
         folder.remove()
     warnings = dict.fromkeys((*media.warnings, *layout.warnings, *report.warnings))
     return replace(
@@ -72,15 +75,22 @@ def run(
     )
 
 
-def _plan(job: Job, media: MediaInfo, watch: Watch) -> Plan:
-    found = scan(job.input, max_pixels=job.max_pixels, progress=lambda n: watch(Event("plan", n, media.info.length)))
+def _plan(job: Job, media: MediaInfo, needs: Needs, watch: Watch, stop: threading.Event) -> Plan:
+    def progress(frames: int) -> None:
+        if stop.is_set():
+            raise Interrupted(job.output, "stopped before the first segment was begun", "run the same command to start")
+        watch(Event("plan", frames, media.info.length))
+
     begin, end = job.span
-    start = next((n for n, at in enumerate(found.times) if at >= begin), len(found.times))
-    stop = next((n for n, at in enumerate(found.times) if end is not None and at >= end), len(found.times))
-    if start >= stop:
-        raise BadInput(job.input, f"it has no frame from {float(begin):g} s on", "choose an earlier --start")
-    needs = job.open(media.info, threads=1).needs
-    segments = plan(found.times, found.cuts, needs, start=start, stop=stop, origin=begin, seconds=SEGMENT_SECONDS)
+    found = scan(job.input, max_pixels=job.max_pixels, progress=progress)
+    first = bisect.bisect_left(found.times, begin)
+    after = len(found.times) if end is None else bisect.bisect_left(found.times, end)
+    if first >= after:
+        until = "on" if end is None else f"to {float(end):g} s"
+        raise BadInput(
+            job.input, f"it has no frame from {float(begin):g} s {until}", "choose an earlier --start or a later --stop"
+        )
+    segments = plan(found.times, found.cuts, needs, start=first, stop=after, origin=begin, seconds=SEGMENT_SECONDS)
     return Plan(segments, found.damage, found.warnings)
 
 
@@ -94,20 +104,23 @@ def _make(job: Job, on: Local, folder: JobFolder, layout: Plan, watch: Watch, st
 
     todo = [segment for segment in layout.segments if segment.number not in folder.done]
     watch(Event("work", done, layout.frames))
-    for made in on.run(job, todo, folder.path, progress, stop) if todo else ():
-        folder.add(made)
+    if todo:
+        with closing(on.run(job, todo, folder.path, progress, stop)) as results:
+            for made in results:
+                folder.add(made)
     if (missing := len(layout.segments) - len(folder.done)) > 0:
         finished = len(layout.segments) - missing
         raise Interrupted(
-            job.output, f"stopped with {finished} of {len(layout.segments)} segments done", "run the same command to go on"
+            job.output,
+            f"stopped with {finished} of {len(layout.segments)} segments done",
+            "run the same command to go on",
         )
 
 
-def _join(job: Job, media: MediaInfo, folder: JobFolder, layout: Plan, overwrite: bool) -> Report:
+def _join(job: Job, media: MediaInfo, info: VideoInfo, folder: JobFolder, layout: Plan, overwrite: bool) -> Report:
     begin, end = job.span
-    streams: Streams = replace(media.streams, start=begin, stop=end)
+    streams = replace(media.streams, start=begin, stop=end)
     done = folder.done
     parts = [SegmentPart(folder.path / done[segment.number].file, segment.time) for segment in layout.segments]
-    info = job.open(media.info, threads=1).info
     report = join(parts, streams, job.output, info=info, settings=job.settings, overwrite=overwrite)
     return replace(report, warnings=(*report.warnings, *(w for each in done.values() for w in each.warnings)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from vidwright.core import Frame
-from vidwright.core.errors import JobFailed, OutOfMemory
+from vidwright.core.errors import JobFailed, OutOfMemory, UsageError
 from vidwright.core.overlap import overlap
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
@@ -42,6 +43,10 @@ class Maker:
         needs = self._process.needs
         self._cursor = Cursor(job.input, keep=needs.warmup + needs.lookahead, max_pixels=job.max_pixels)
 
+    def close(self) -> None:
+        """Close the source."""
+        self._cursor.close()
+
     def make(self, segment: Segment, folder: Path, progress: Progress) -> Done:
         """Write one segment's file into `folder`; `progress` is told of each frame (1) as it leaves the model."""
         path = folder / f"{segment.number:04d}{segment_suffix(self._job.settings)}"
@@ -51,12 +56,6 @@ class Maker:
             if isinstance(error, MemoryError) or "alloc" in str(error) or "out of memory" in str(error):
                 raise _out_of_memory(self._job.input) from error
             raise
-        if made.frames != segment.frames:
-            raise JobFailed(
-                self._job.input,
-                f"segment {segment.number} came out with {made.frames} frames instead of {segment.frames}",
-                "the input changed while it was read; run the same command again",
-            )
         return Done(segment.number, path.name, made.frames, file_sha256(path), made.warnings)
 
     def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
@@ -72,6 +71,11 @@ class Maker:
                     progress(1)
                 if number + 1 == skip + take:
                     return
+        raise JobFailed(
+            self._job.input,
+            "it has fewer frames than when the job was planned",
+            "the file changed while it was read: run the same command again",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +85,22 @@ class Local:
     workers: int = 1
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in (("workers", self.workers), ("threads", self.threads)):
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} {value}", "there must be one at least", "give a number from 1 up")
+
     def run(
         self, job: Job, segments: Iterable[Segment], folder: Path, progress: Progress, stop: threading.Event
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         """Make `segments`, yielding each as it is finished; begin no further one once `stop` is set."""
         threads = self.threads or max(1, (os.cpu_count() or 1) // self.workers)
         if self.workers == 1:
-            maker = Maker(job, threads)
-            for segment in segments:
-                if stop.is_set():
-                    return
-                yield maker.make(segment, folder, progress)
+            with closing(Maker(job, threads)) as maker:
+                for segment in segments:
+                    if stop.is_set():
+                        return
+                    yield maker.make(segment, folder, progress)
         else:
             yield from _run_pool(job, list(segments), folder, progress, stop, self.workers, threads)
 
@@ -122,7 +131,9 @@ def _run_pool(
             yield from (future.result() for future in finished)
     except BrokenProcessPool as error:
         raise JobFailed(
-            job.input, "a worker process died, perhaps for lack of memory", "run the same command again with fewer --workers"
+            job.input,
+            "a worker process died, perhaps for lack of memory",
+            "run the same command again with fewer --workers",
         ) from error
     finally:
         _end(pool)
@@ -138,7 +149,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join()
 
 
-_maker: Maker | None = None
+_maker: Callable[[], Maker] | None = None
 _counter: Any = None
 
 
@@ -146,7 +157,8 @@ def _start(job: Job, threads: int, counter: Any) -> None:
     global _maker, _counter
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _maker, _counter = Maker(job, threads), counter
+    # Made with the first segment, because an error in here would be lost: the pool would only say that it is broken.
+    _maker, _counter = functools.cache(lambda: Maker(job, threads)), counter
 
 
 def _make(segment: Segment, folder: Path) -> Done:
@@ -155,7 +167,7 @@ def _make(segment: Segment, folder: Path) -> Done:
             _counter.value += frames
 
     assert _maker is not None
-    return _maker.make(segment, folder, count)
+    return _maker().make(segment, folder, count)
 
 
 def _die_with_parent() -> None:
@@ -167,4 +179,6 @@ def _die_with_parent() -> None:
 
 
 def _out_of_memory(path: Path) -> OutOfMemory:
-    return OutOfMemory(path, "there is not enough memory for a picture of this size", "use fewer --workers or a smaller input")
+    return OutOfMemory(
+        path, "there is not enough memory for a picture of this size", "use fewer --workers or a smaller input"
+    )

@@ -1,0 +1,81 @@
+"""A process that has imported everything and runs each job in a fork of itself.
+
+So a test can kill twenty jobs without importing torch twenty times, and knows each one's peak memory. It never
+computes anything itself: a fork of a process with running threads would hang.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidwright.jobs.enhance import Enhance
+
+
+class Forks:
+    """Used as a context manager; each `run` is one fork."""
+
+    def __enter__(self) -> Forks:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def run(self, job: Enhance, *, segment: str = "8", kill_after: float | None = None) -> dict[str, Any]:
+        """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
+        assert self._process.stdin and self._process.stdout
+        order = {"job": job.model_dump(mode="json"), "segment": segment, "kill_after": kill_after}
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:  # closes its input, upon which it ends
+            pass
+
+
+def _work(order: dict[str, Any], results: int) -> None:
+    import torch
+
+    from vidwright.jobs import run as running
+    from vidwright.jobs.work import Local
+
+    torch.set_num_threads(1)
+    running.SEGMENT_SECONDS = Fraction(order["segment"])
+    report = running.run(Enhance(**order["job"]), on=Local(threads=1))
+    os.write(results, json.dumps({"resumed": report.details["resumed_segments"]}).encode())
+
+
+def _fork(order: dict[str, Any]) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        try:
+            _work(order, writing)
+            os._exit(0)
+        except BaseException as error:
+            print(error, file=sys.stderr, flush=True)
+            os._exit(1)
+    os.close(writing)
+    if order["kill_after"] is not None:
+        time.sleep(order["kill_after"])
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    with os.fdopen(reading) as pipe:
+        said = json.loads(pipe.read() or "{}")
+    seconds = time.monotonic() - began
+    return {"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak": usage.ru_maxrss * 1024, **said}
+
+
+if __name__ == "__main__":
+    import vidwright.jobs.run  # noqa: F401 (so that forks need not)
+
+    for line in sys.stdin:
+        print(json.dumps(_fork(json.loads(line))), flush=True)
