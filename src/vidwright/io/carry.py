@@ -14,7 +14,7 @@ from vidwright.io.container import open_input
 from vidwright.io.decode import main_stream, start_of
 from vidwright.io.lanes import AudioLane, CopyLane, Lane, SubtitleLane
 from vidwright.io.muxer import Muxer
-from vidwright.io.streams import STALE_TAGS, StreamPlan, TrackPlan
+from vidwright.io.streams import STALE_TAGS, StreamPlan, TrackPlan, mov_language
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -79,8 +79,10 @@ class Carrier:
             lane = _lane(track, stream, self._muxer)
             lane.stream.disposition = stream.disposition
             lane.stream.metadata.update(_tags(stream.metadata))
-            if track.track.title:  # mp4 calls it "name" when read and "title" when written
-                lane.stream.metadata["title"] = track.track.title
+            if "name" in stream.metadata:  # so mp4 calls on reading what it takes as "title"
+                lane.stream.metadata.setdefault("title", stream.metadata["name"])
+            if plan.container == "mov" and "language" in lane.stream.metadata:
+                lane.stream.metadata["language"] = mov_language(lane.stream.metadata["language"])
             lanes[stream.index] = lane
         return lanes
 

@@ -62,7 +62,7 @@ class Codec:
     odd_sizes_need_444: bool = False
     carries_hdr10: bool = False
     carries_full_range: bool = True
-    smallest: int = 1
+    smallest: tuple[int, int] = (1, 1)
 
 
 CODECS: Mapping[str, Codec] = MappingProxyType(
@@ -92,7 +92,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
                 presets={name: name for name in PRESETS},
                 odd_sizes_need_444=True,
                 carries_hdr10=True,
-                smallest=16,
+                smallest=(64, 16),  # x265 writes past its buffers at some widths from 33 to 48
             ),
             Codec(
                 name="av1",
@@ -104,7 +104,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
                 crf_max=63,
                 presets=dict(zip(PRESETS, ("12", "11", "10", "9", "8", "6", "4", "3", "2"), strict=True)),
                 carries_hdr10=True,
-                smallest=4,
+                smallest=(32, 32),  # SVT-AV1 hangs on strips of up to 24 rows or columns
             ),
             Codec(
                 name="ffv1",
@@ -112,7 +112,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
                 containers=("mkv",),
                 segment="mkv",
                 formats={**_YUV_8_AND_10, **_YUVA_8_AND_10},
-                options={"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
+                options={"level": "3", "g": "1", "slicecrc": "1"},
             ),
             Codec(
                 name="prores",
@@ -243,7 +243,7 @@ def _spell(chroma: str) -> str:
     return ":".join(chroma)
 
 
-def encoder_options(settings: EncoderSettings, pixel_format: str, width: int, hdr: Hdr10 | None) -> dict[str, str]:
+def encoder_options(settings: EncoderSettings, pixel_format: str, hdr: Hdr10 | None) -> dict[str, str]:
     """FFmpeg's options that make the encoder do what `settings` say, quietly and the same way each time."""
     row = settings.row
     options = dict(row.options)
@@ -256,8 +256,7 @@ def encoder_options(settings: EncoderSettings, pixel_format: str, width: int, hd
     if row.name == "hevc":
         # x265 takes the number of frames in flight, which changes its output, from the machine unless told.
         fixed = ["log-level=none", f"pools={settings.threads}", f"frame-threads={math.ceil(settings.threads / 2)}"]
-        # With its usual block of 64, x265 writes past its buffers when a picture is narrower than that.
-        options["x265-params"] = ":".join([*fixed, *["ctu=16"] * (width < 64), *metadata])
+        options["x265-params"] = ":".join([*fixed, *metadata])
     if row.name == "av1":
         options["svtav1-params"] = ":".join([f"lp={settings.threads}", *metadata])
     if row.name == "prores":

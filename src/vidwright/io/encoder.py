@@ -43,6 +43,7 @@ class VideoEncoder:
         self, muxer: Muxer, info: VideoInfo, settings: EncoderSettings, first: Frame, origin: Fraction = Fraction(0)
     ) -> None:
         self.frames = 0
+        self._packed = self._first_pts = self._first_dts = 0
         self.moved = 0  # frames whose time had to give way to the one before
         self._muxer = muxer
         self._origin = origin
@@ -70,7 +71,13 @@ class VideoEncoder:
 
     def flush(self) -> Iterator[Packet]:
         """The packets that the encoder still holds."""
-        yield from self._packets(None)
+        packets = list(self._packets(None))
+        if packets and self._last is not None and self._muxer.container in ("mp4", "mov"):
+            # These add up the steps between decode times, so the step after the last one must end with the video.
+            length = self._last[0] + self._last[1] - self._first_pts
+            last = packets[-1]
+            last.duration = max(length - ((last.dts or 0) - self._first_dts), last.duration or 1)
+        yield from packets
 
     def _place(self, frame: Frame) -> int:
         ticks = round((frame.time - self._origin) / self.tick)
@@ -84,19 +91,25 @@ class VideoEncoder:
         with self._muxer.fatal():
             ready = self.stream.encode(picture)
         for packet in ready:
+            if picture is None and self.frames < 3:
+                packet.dts = packet.pts  # nothing is reordered, and x265 gives decode times that it never set
+            if self._packed == 0:
+                self._first_pts, self._first_dts = packet.pts or 0, packet.dts or 0
+            self._packed += 1
             if self._last is not None and packet.pts == self._last[0] and self._last[1] > 0:
                 packet.duration = self._last[1]  # encoders learn a duration from the next frame, and here is none
             yield packet
 
     def _open(self, info: VideoInfo, settings: EncoderSettings) -> Any:
         row, (width, height) = settings.row, self._size
-        if min(width, height) < row.smallest:
+        if width < row.smallest[0] or height < row.smallest[1]:
+            least = "{}x{}".format(*row.smallest)
             raise JobFailed(
                 self._muxer.destination,
-                f"{width}x{height} is too small for {row.name}, which begins at {row.smallest}",
-                "use --codec h264 or ffv1",
+                f"{width}x{height} is too small for {row.name}, which begins at {least}",
+                "use another codec: h264 takes any size",
             )
-        options = encoder_options(settings, self._format, width, info.hdr if row.carries_hdr10 else None)
+        options = encoder_options(settings, self._format, info.hdr if row.carries_hdr10 else None)
         with self._muxer.fatal():
             output: Any = self._muxer.output
             stream = output.add_stream(

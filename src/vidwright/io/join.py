@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPart:
-    """A segment's file and the exact time in seconds at which its first frame is shown in the source."""
+    """A segment's file and the exact time in seconds at which its first frame is shown in the output."""
 
     path: Path
     start: Fraction
@@ -59,7 +59,7 @@ def join(
     plan = plan_streams(streams, container) if streams else StreamPlan(container)
     with writing(destination, container) as muxer:
         frames, lost = _copy(segments, streams, plan, muxer, info)
-    warnings = (*loss_warnings(info, settings), *plan.warnings, *lost)
+    warnings = (*loss_warnings(info, settings, container), *plan.warnings, *lost)
     return Report(destination, frames, time.monotonic() - began, destination.stat().st_size, warnings=warnings)
 
 
@@ -72,12 +72,11 @@ def _copy(
         )
     target = _add_picture(segments[0], muxer, info)
     clock = Clock()
-    begin = streams.start if streams else Fraction(0)
     frames = 0
     with Carrier(streams, plan, muxer) if streams else nullcontext() as carrier:
         for part in segments:
             for packet in _packets(part, target):
-                packet = clock.move(packet, part.start - begin)
+                packet = clock.move(packet, part.start)
                 if carrier is not None:
                     carrier.until((packet.dts or 0) * packet.time_base)
                 packet.stream = target
@@ -105,7 +104,13 @@ def _packets(part: SegmentPart, target: Any) -> Iterator[Packet]:
         if (stream.width, stream.height) != (target.width, target.height):
             raise _damaged(part, "is of another size than the first")
         demuxer: Any = source
-        yield from (packet for packet in demuxer.demux(stream) if packet.size)
+        seen = 0
+        for packet in demuxer.demux(stream):
+            if packet.size:
+                seen += 1
+                yield packet
+        if stream.frames and seen != stream.frames:  # mp4 and mov say how many there should be
+            raise _damaged(part, f"holds {seen} of its {stream.frames} frames")
 
 
 @contextmanager

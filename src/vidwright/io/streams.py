@@ -33,6 +33,14 @@ STALE_TAGS = frozenset(
     | {"_statistics_tags", "creation_time"}
 )
 
+#: QuickTime numbers some languages only, and knows them by FFmpeg's older codes.
+_MOV_OLDER = {"deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb"}
+_MOV_LANGUAGES = frozenset(
+    {"eng", "fra", "ger", "ita", "dut", "sve", "spa", "dan", "por", "nor", "heb", "jpn", "ara", "fin", "gre", "ice"}
+    | {"mlt", "chi", "urd", "hin", "tha", "kor", "lit", "pol", "hun", "est", "lav", "rus", "alb", "ron", "ces", "slk"}
+    | {"slv", "bul", "ukr"}
+)
+
 Action = Literal["copy", "convert", "attach", "drop"]
 
 
@@ -67,11 +75,20 @@ def plan_streams(streams: Streams, container: str) -> StreamPlan:
         plans.append(plan)
         if warning:
             warnings.append(warning)
+    return StreamPlan(container, tuple(plans), (*warnings, *_lost_words(streams, plans, container)))
+
+
+def _lost_words(streams: Streams, plans: list[TrackPlan], container: str) -> list[str]:
+    """Languages and tags that the container has no place for."""
+    warnings: list[str] = []
+    if container == "mov":
+        kept = {plan.track.language or "und" for plan in plans if plan.action != "drop"}
+        unknown = sorted(language for language in kept if not mov_language(language))
+        warnings += [f"the language tag {name} is lost: mov has no number for it (mkv has)" for name in unknown]
     if container in ("mp4", "mov"):
         lost = sorted(key for key in streams.metadata if key.lower() not in _MP4_TAGS | STALE_TAGS)
-        if lost:
-            warnings.append(f"tags are lost: {container} has no place for {', '.join(lost)} (mkv has)")
-    return StreamPlan(container, tuple(plans), tuple(warnings))
+        warnings += [f"tags are lost: {container} has no place for {', '.join(lost)} (mkv has)"] if lost else []
+    return warnings
 
 
 def _plan_track(track: Track, container: str, streams: Streams) -> tuple[TrackPlan, str]:
@@ -122,6 +139,12 @@ def _name(track: Track) -> str:
     words = {"subtitle": "subtitles", "cover": "cover art", "video": "second picture"}
     language = f", {track.language}" if track.language else ""
     return f"{words.get(track.kind, track.kind)} (track {track.index}{language}, {track.codec or 'unknown'})"
+
+
+def mov_language(language: str | None) -> str:
+    """The code under which QuickTime files store `language` (ISO 639-2); empty where they cannot."""
+    code = _MOV_OLDER.get(language or "und", language or "und")
+    return code if code in _MOV_LANGUAGES or code == "und" else ""
 
 
 def holds(container: str, codec: str) -> bool:

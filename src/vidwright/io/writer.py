@@ -62,7 +62,7 @@ def save_video(
     plan = plan_streams(video.streams, container) if video.streams and carry else StreamPlan(container)
     with writing(destination, container) as muxer:
         frames, warnings = _write(video, muxer, settings, plan if carry else None, progress)
-    notes = (*loss_warnings(video.info, settings), *plan.warnings, *warnings)
+    notes = (*loss_warnings(video.info, settings, container), *plan.warnings, *warnings)
     return Report(destination, frames, time.monotonic() - began, destination.stat().st_size, warnings=notes)
 
 
@@ -105,12 +105,15 @@ def check_destination(destination: Path, source: Path | None, *, overwrite: bool
         raise explain_os_error(destination, error) from error
 
 
-def loss_warnings(info: VideoInfo, settings: EncoderSettings) -> tuple[str, ...]:
-    """What of the picture the codec cannot keep, in words for the user."""
+def loss_warnings(info: VideoInfo, settings: EncoderSettings, container: str | None = None) -> tuple[str, ...]:
+    """What of the picture the codec, and `container` if it is known, cannot keep, in words for the user."""
     warnings = list(pixel_format_warnings(info, settings))
     if info.hdr is not None and not settings.row.carries_hdr10:
         able = ", ".join(name for name, row in CODECS.items() if row.carries_hdr10)
         warnings.append(f"HDR10 mastering data is lost: {settings.codec} cannot hold it ({able} can)")
+    if info.sample_aspect != 1 and container in ("mkv", "webm") and settings.codec not in ("h264", "hevc"):
+        shape = f"{info.sample_aspect.numerator}:{info.sample_aspect.denominator}"
+        warnings.append(f"the pixel shape {shape} is lost: {container} gets it with h264 and hevc only")
     if info.field_order != "progressive":
         warnings.append("the source is interlaced; its frames are written as progressive")
     return tuple(warnings)

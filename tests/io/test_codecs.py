@@ -1,0 +1,120 @@
+"""The table of codecs and what is refused before any work."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from vidwright.core import VideoInfo
+from vidwright.core.errors import UsageError
+from vidwright.io.codecs import (
+    CODECS,
+    CONTAINERS,
+    EncoderSettings,
+    container_of,
+    layout_of,
+    pixel_format_for,
+    pixel_format_warnings,
+)
+
+
+def info(pixel_format: str, size: tuple[int, int] = (64, 48)) -> VideoInfo:
+    alpha = layout_of(pixel_format)[2]
+    return VideoInfo(*size, Fraction(25), Fraction(1, 25), pixel_format=pixel_format, alpha=alpha)
+
+
+@pytest.mark.parametrize("row", CODECS.values(), ids=lambda row: row.name)
+def test_every_row_names_what_ffmpeg_has(row):
+    encoder = av.Codec(row.encoder, "w")
+    offered = {each.name for each in encoder.video_formats}
+    assert set(row.formats.values()) <= offered
+    assert row.segment in row.containers
+    for name in row.containers:
+        with av.open("/dev/null", "w", format=CONTAINERS[name]) as output:
+            assert row.encoder in output.supported_codecs
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "expected"),
+    [
+        ("yuv420p", "h264", "yuv420p"),
+        ("yuvj420p", "h264", "yuv420p"),
+        ("yuv420p10le", "h264", "yuv420p10le"),
+        ("p010le", "hevc", "yuv420p10le"),
+        ("yuv422p10le", "hevc", "yuv422p10le"),
+        ("yuv444p", "hevc", "yuv444p"),
+        ("rgb24", "h264", "yuv444p"),
+        ("gray", "h264", "yuv420p"),
+        ("yuv420p12le", "av1", "yuv420p10le"),
+        ("yuv420p", "prores", "yuv422p10le"),
+        ("yuva444p", "prores", "yuva444p10le"),
+        ("rgba", "ffv1", "yuva444p"),
+        ("yuva420p", "ffv1", "yuva420p"),
+    ],
+)
+def test_depth_chroma_and_alpha_stay_where_the_codec_has_them(source, codec, expected):
+    assert pixel_format_for(info(source), EncoderSettings(codec)) == expected
+    assert pixel_format_warnings(info(source), EncoderSettings(codec)) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "expected", "said"),
+    [
+        ("yuv444p", "av1", "yuv420p", "4:4:4 to 4:2:0"),
+        ("yuva420p", "h264", "yuv420p", "transparency"),
+        ("rgba", "av1", "yuv420p", "transparency"),
+    ],
+)
+def test_what_a_codec_cannot_keep_is_named(source, codec, expected, said):
+    assert pixel_format_for(info(source), EncoderSettings(codec)) == expected
+    assert any(said in warning for warning in pixel_format_warnings(info(source), EncoderSettings(codec)))
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_odd_sizes_are_coded_without_subsampling_and_said_so(codec):
+    odd = info("yuv420p10le", (63, 48))
+    assert pixel_format_for(odd, EncoderSettings(codec)) == "yuv444p10le"
+    assert "63x48" in pixel_format_warnings(odd, EncoderSettings(codec))[0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"codec": "vp9"},
+        {"crf": 52},
+        {"crf": -1},
+        {"preset": "warp"},
+        {"threads": 0},
+        {"pixel_format": "yuv411p"},
+        {"codec": "ffv1", "crf": 10},
+        {"codec": "prores", "crf": 1},
+    ],
+)
+def test_settings_that_make_no_sense_are_usage_errors(bad):
+    with pytest.raises(UsageError) as error:
+        EncoderSettings(**bad)
+    assert len(str(error.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "said"),
+    [
+        ("a.webm", "h264", ".mp4 or .mkv or .mov"),
+        ("a.mov", "av1", ".webm"),
+        ("a.mp4", "prores", ".mov"),
+        ("a.avi", "h264", ".mp4"),
+        ("a", "h264", ".mp4"),
+        ("a.mp4", "ffv1", ".mkv"),
+    ],
+)
+def test_a_container_that_cannot_hold_the_codec_is_refused_with_the_legal_ones(name, codec, said):
+    with pytest.raises(UsageError, match="next:") as error:
+        container_of(Path(name), codec)
+    assert said in error.value.next_step
+
+
+def test_the_suffix_counts_in_any_case():
+    assert container_of(Path("A.MKV"), "h264") == "mkv"
