@@ -87,6 +87,7 @@ def test_a_segment_that_is_not_what_was_written_is_redone(output, left, change):
 
 def manifests(whole: str) -> dict[str, str]:
     rows = json.loads(whole)
+    segment = {"number": 0, "start": 0, "stop": 10, "first": 0, "last": 12}
     return {
         "empty": "",
         "half": whole[: len(whole) // 2],
@@ -94,8 +95,8 @@ def manifests(whole: str) -> dict[str, str]:
         "not an object": "[1, 2]",
         "not text": "\0\0",
         "no plan": json.dumps(rows | {"plan": None}),
-        "short row": json.dumps(rows | {"plan": rows["plan"] | {"segments": [[0, 0]]}}),
-        "no time": json.dumps(rows | {"plan": rows["plan"] | {"segments": [[0, 0, 10, 0, 12, "1/0"]]}}),
+        "row without a time": json.dumps(rows | {"plan": rows["plan"] | {"segments": [segment]}}),
+        "time that is none": json.dumps(rows | {"plan": rows["plan"] | {"segments": [segment | {"time": "1/0"}]}}),
         "unknown field": json.dumps(rows | {"done": [{"colour": 1, "warnings": []}]}),
     }
 

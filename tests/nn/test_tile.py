@@ -6,12 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from vidwright.nn.tile import striped
+from vidwright.nn.tile import stripes
 
 
 def chain(depth: int) -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(depth)]).requires_grad_(False)
+
+
+def striped(fn, x, *, rows: int, halo: int) -> torch.Tensor:
+    parts = list(stripes(fn, x, rows=rows, halo=halo))
+    assert [row for rows_of, _ in parts for row in range(rows_of.start, rows_of.stop)] == list(range(x.shape[-2]))
+    return torch.cat([part for _, part in parts], dim=-2)
 
 
 @pytest.mark.parametrize("height", [1, 2, 7, 8, 9, 16, 31])

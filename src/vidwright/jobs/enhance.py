@@ -37,7 +37,7 @@ class Enhance(Job, EnhanceOptions):
         return "" if path is None else sha256(path)
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
-        torch.manual_seed(self.seed)
+        torch.manual_seed(self.seed)  # pyright: ignore[reportUnknownMemberType]
         name, weights = models.parse("enhance", self.model)
         config = {"scale": self.scale} if models.weights_path(name, weights) is None else {}
         net = models.load(name, weights, device=self.device, dtype=self.dtype, **config)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class JobFolder:
             content = json.loads(self._manifest.read_bytes())
             if content["key"] == self._key:
                 plan = _plan_from_json(content["plan"])
-                found = [Done(**{**row, "warnings": tuple(row["warnings"])}) for row in content["done"]]
+                found = [_done_from_json(row) for row in content["done"]]
                 self._plan, self._done = plan, {done.number: done for done in found if self._is_whole(done)}
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
             return  # no manifest, or none that can be read: start afresh
@@ -120,7 +120,7 @@ class JobFolder:
 
 
 @contextmanager
-def open_folder(output: Path, key: dict[str, Any], *, restart: bool = False) -> Iterator[JobFolder]:
+def open_folder(output: Path, key: dict[str, Any], *, restart: bool = False) -> Generator[JobFolder]:
     """The job folder beside `output`, for this process alone; `restart` forgets what an earlier run left in it.
 
     Raises `JobFailed` when another process has it, or when it cannot be made.
@@ -162,11 +162,16 @@ def _lock(descriptor: int, path: Path) -> None:
         ) from error
 
 
+def _done_from_json(row: dict[str, Any]) -> Done:
+    return replace(Done(**row), warnings=tuple(row["warnings"]))
+
+
 def _plan_to_json(plan: Plan) -> dict[str, Any]:
-    rows = [[s.number, s.start, s.stop, s.first, s.last, str(s.time)] for s in plan.segments]
+    rows = [asdict(segment) | {"time": str(segment.time)} for segment in plan.segments]
     return {"segments": rows, "damage": asdict(plan.damage), "warnings": plan.warnings}
 
 
 def _plan_from_json(content: dict[str, Any]) -> Plan:
-    segments = tuple(Segment(*row[:5], Fraction(row[5])) for row in content["segments"])
+    rows: list[dict[str, Any]] = content["segments"]
+    segments = tuple(replace(Segment(**row), time=Fraction(row["time"])) for row in rows)
     return Plan(segments, Damage(**content["damage"]), tuple(content["warnings"]))

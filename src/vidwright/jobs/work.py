@@ -28,7 +28,7 @@ from vidwright.jobs.job import Job
 from vidwright.jobs.segments import Segment
 
 #: Decoded frames waiting for the model.
-AHEAD = 3
+AHEAD = 2
 
 Progress = Callable[[int], None]
 
@@ -141,7 +141,8 @@ def _run_pool(
 
 def _end(pool: ProcessPoolExecutor) -> None:
     """Leave no worker behind, also when we are being interrupted in the middle of a segment."""
-    processes: Iterable[Any] = list((getattr(pool, "_processes", None) or {}).values())
+    by_number: dict[int, Any] = getattr(pool, "_processes", None) or {}
+    processes = list(by_number.values())
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
         process.terminate()

@@ -14,6 +14,7 @@ Shapes: B batch, T = 3 frames, C channels, H height, W width of the input; s sca
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from vidwright.core.window import windows
 from vidwright.nn.conv import RepConv2d
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
-from vidwright.nn.tile import striped
+from vidwright.nn.tile import stripes
 
 #: Rows times columns that run at once, which bounds memory: 640x360 is whole, 1080p in eight stripes.
 STRIPE_POSITIONS = 2**18
@@ -61,8 +62,7 @@ class Net(FrameModel):
         self.needs = Needs(scale=config.scale, warmup=1, lookahead=1)
         widths = [9, *[config.channels] * (config.depth - 1), 3 * config.scale**2]
         self.convs = nn.ModuleList(
-            RepConv2d(inputs, outputs, expand=config.expand)
-            for inputs, outputs in zip(widths, widths[1:], strict=False)
+            RepConv2d(inputs, outputs, expand=config.expand) for inputs, outputs in itertools.pairwise(widths)
         )
         last: RepConv2d = self.convs[-1]  # pyright: ignore[reportAssignmentType]
         nn.init.zeros_(last.direct)  # training starts from Lanczos
@@ -74,15 +74,18 @@ class Net(FrameModel):
     def features(self, frame_BCHW: Tensor) -> Tensor:
         """One frame as the network sees it: about [-2, 2], in the network's dtype and layout."""
         # Scaled so that 8-bit codes stay exact in bf16, which a division by 127.5 would not do.
-        return frame_BCHW.mul(255 / 64).sub_(2).to(self.convs[0].weight.dtype, memory_format=torch.channels_last)
+        return frame_BCHW.mul(255 / 64).sub_(2).to(next(self.parameters()).dtype, memory_format=torch.channels_last)
 
     def upscale(self, middle_BCHW: Tensor, features: Sequence[Tensor]) -> Tensor:
         """The middle frame enlarged by Lanczos, plus what the network finds missing from it."""
         s = self.config.scale
         x_BCHW = torch.cat(list(features), dim=1)
         rows = max(STRIPE_POSITIONS // x_BCHW.shape[-1], 8)
-        out = striped(self.body, x_BCHW, rows=rows, halo=self.config.depth)
-        return lanczos(middle_BCHW.float(), s).add_(F.pixel_shuffle(out, s), alpha=RESIDUAL_SCALE)
+        big_BCHW = lanczos(middle_BCHW.float(), s)
+        for stripe, out in stripes(self.body, x_BCHW, rows=rows, halo=self.config.depth):
+            part = big_BCHW[..., s * stripe.start : s * stripe.stop, :]
+            part.add_(F.pixel_shuffle(out, s), alpha=RESIDUAL_SCALE)
+        return big_BCHW
 
     def body(self, x_BCHW: Tensor) -> Tensor:
         for conv in self.convs[:-1]:
@@ -92,7 +95,7 @@ class Net(FrameModel):
     @torch.inference_mode()
     def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """Upscale frames one by one, one frame behind the input; nothing is shared across a cut."""
-        device = self.convs[0].bias.device
+        device = next(self.parameters()).device
         seen = ((frame, self.features(frame.data[None].to(device))) for frame in frames)
         for window in windows(seen, 1, is_cut=lambda pair: pair[0].cut):
             frame = window[1][0]
