@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import media
 import torch
 
+import media
 import vidwright as vw
 
 PUBLIC = [
@@ -32,7 +32,8 @@ def test_importing_the_package_imports_no_torch():
 def test_the_programme_is_the_command(tmp_path: Path):
     source = media.clip(tmp_path / "a.mp4", frames=20, audio=1, cuts=(7, 12))
     by_hand, by_job = tmp_path / "hand.mkv", tmp_path / "job.mkv"
-    report = vw.save_video(vw.enhance(vw.open_video(source), vw.load("enhance/restorer", "x2-fast")), by_hand, codec="ffv1")
+    enlarged = vw.enhance(vw.open_video(source), vw.load("enhance/restorer", "x2-fast"))
+    report = vw.save_video(enlarged, by_hand, codec="ffv1")
     vw.run(vw.Enhance(input=source, output=by_job, codec="ffv1"))
     assert report.frames == 20
     ours, theirs = list(vw.open_video(by_hand)), list(vw.open_video(by_job))

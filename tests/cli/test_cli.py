@@ -11,9 +11,9 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import media
 import pytest
 
+import media
 from vidwright.cli import files
 from vidwright.cli.main import run
 from vidwright.core.errors import BadInput, UsageError
@@ -86,7 +86,8 @@ class TestEnhance:
 
     def test_template_folder_and_scale(self, clip: Path, tmp_path: Path):
         (tmp_path / "out").mkdir()
-        assert run(["enhance", str(clip), "-o", f"{tmp_path}/out/{{stem}}_{{height}}p.{{ext}}", "--scale", "3", *FAST]) == 0
+        template = f"{tmp_path}/out/{{stem}}_{{height}}p.{{ext}}"
+        assert run(["enhance", str(clip), "-o", template, "--scale", "3", *FAST]) == 0
         assert (tmp_path / "out" / "clip_144p.mp4").exists()
         assert run(["enhance", str(clip), "-o", str(tmp_path / "out"), *FAST]) == 0
         assert (tmp_path / "out" / "clip.x2.mp4").exists()
@@ -196,7 +197,8 @@ class TestInspect:
     def test_probe(self, clip: Path, capsys):
         assert run(["probe", str(clip), "--json"]) == 0
         facts = json.loads(capsys.readouterr().out)
-        assert (facts["info"]["width"], facts["info"]["rate"], facts["streams"]["tracks"][0]["kind"]) == (64, "25", "audio")
+        assert (facts["info"]["width"], facts["info"]["rate"]) == (64, "25")
+        assert [track["kind"] for track in facts["streams"]["tracks"]] == ["audio"]
         assert run(["probe", str(clip)]) == 0
         assert "64x48, 25 fps" in capsys.readouterr().out
 

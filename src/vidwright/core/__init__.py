@@ -6,4 +6,17 @@ from vidwright.core.frame import Frame, Planes
 from vidwright.core.report import Damage, Report
 from vidwright.core.video import Streams, Track, Video, VideoInfo
 
-__all__ = ["Card", "Colour", "Damage", "Frame", "Hdr10", "Needs", "Planes", "Report", "Streams", "Track", "Video", "VideoInfo"]
+__all__ = [
+    "Card",
+    "Colour",
+    "Damage",
+    "Frame",
+    "Hdr10",
+    "Needs",
+    "Planes",
+    "Report",
+    "Streams",
+    "Track",
+    "Video",
+    "VideoInfo",
+]

@@ -19,6 +19,11 @@ CONTAINERS: Mapping[str, str] = MappingProxyType({"mp4": "mp4", "mkv": "matroska
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
+#: x264 and x265 keep about 25 bytes a pixel of each picture that they look ahead at. Above this many pixels (1080p
+#: doubled is above it) the 20 to 60 pictures of their slower presets would take a gigabyte: they get this many.
+LARGE_PICTURE = 2**22
+SHORT_LOOKAHEAD = 10
+
 #: (more than 8 bits, chroma subsampling, alpha) of a pixel format.
 Layout = tuple[bool, str, bool]
 
@@ -243,20 +248,25 @@ def _spell(chroma: str) -> str:
     return ":".join(chroma)
 
 
-def encoder_options(settings: EncoderSettings, pixel_format: str, hdr: Hdr10 | None) -> dict[str, str]:
-    """FFmpeg's options that make the encoder do what `settings` say, quietly and the same way each time."""
+def encoder_options(settings: EncoderSettings, pixel_format: str, pixels: int, hdr: Hdr10 | None) -> dict[str, str]:
+    """FFmpeg's options that make the encoder do what `settings` say, quietly and the same way each time.
+
+    `pixels` is the size of the picture.
+    """
     row = settings.row
+    thrifty = pixels > LARGE_PICTURE and PRESETS.index(settings.preset) > PRESETS.index("veryfast")
+    lookahead = [f"rc-lookahead={SHORT_LOOKAHEAD}"] * thrifty
     options = dict(row.options)
     if row.crf is not None:
         options["crf"] = str(row.crf if settings.crf is None else settings.crf)
         options["preset"] = row.presets[settings.preset]
     metadata = hdr10_parameters(row.name, hdr) if hdr is not None else []
-    if row.name == "h264" and metadata:
-        options["x264-params"] = ":".join(metadata)
+    if row.name == "h264" and (metadata or lookahead):
+        options["x264-params"] = ":".join([*lookahead, *metadata])
     if row.name == "hevc":
         # x265 takes the number of frames in flight, which changes its output, from the machine unless told.
         fixed = ["log-level=none", f"pools={settings.threads}", f"frame-threads={math.ceil(settings.threads / 2)}"]
-        options["x265-params"] = ":".join([*fixed, *metadata])
+        options["x265-params"] = ":".join([*fixed, *lookahead, *metadata])
     if row.name == "av1":
         options["svtav1-params"] = ":".join([f"lp={settings.threads}", *metadata])
     if row.name == "prores":

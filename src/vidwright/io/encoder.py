@@ -109,7 +109,7 @@ class VideoEncoder:
                 f"{width}x{height} is too small for {row.name}, which begins at {least}",
                 "use another codec: h264 takes any size",
             )
-        options = encoder_options(settings, self._format, info.hdr if row.carries_hdr10 else None)
+        options = encoder_options(settings, self._format, width * height, info.hdr if row.carries_hdr10 else None)
         with self._muxer.fatal():
             output: Any = self._muxer.output
             stream = output.add_stream(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
-from av.error import FFmpegError
+from av.error import ExternalError, FFmpegError
 
 from vidwright.core.errors import JobFailed
 from vidwright.core.files import atomic, explain_os_error
@@ -78,5 +78,9 @@ def explain(destination: Path, error: FFmpegError) -> JobFailed:
     """The three lines for an error of FFmpeg while writing `destination`."""
     if isinstance(error, OSError) and error.errno is not None:
         return explain_os_error(destination, error)
+    if isinstance(error, ExternalError):  # encoders say no more than this when they get no memory
+        return JobFailed(
+            destination, "the encoder gave up, perhaps for lack of memory", "use a faster --preset or fewer --workers"
+        )
     step = "try another codec or container; if it happens again, report it with this message"
     return JobFailed(destination, f"the encoder or muxer refused: {error.strerror or error}", step)

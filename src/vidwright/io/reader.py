@@ -57,11 +57,12 @@ class Picture:
     colour: Colour
 
     def frame(self) -> Frame:
-        """The upright picture as R'G'B', (3 or 4, H, W) float32."""
+        """The upright picture as R'G'B', (3 or 4, H, W) float32, with the colour that it was converted by."""
         data = to_rgb(self.raw, self.colour)
         if self.rotation:
             data = torch.rot90(data, -self.rotation // 90, (-2, -1)).contiguous()
-        return Frame(data, self.time, self.duration, self.colour, self.cut)
+        colour = self.colour.resolved(self.raw.width, self.raw.height)
+        return Frame(data, self.time, self.duration, colour, self.cut)
 
     def planes(self) -> Planes:
         """The upright picture's code values as they are stored."""

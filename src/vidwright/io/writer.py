@@ -22,8 +22,8 @@ from vidwright.io.encoder import VideoEncoder
 from vidwright.io.muxer import Muxer, writing
 from vidwright.io.streams import StreamPlan, plan_streams
 
-#: Frames decoded ahead of the encoder: enough to hide a stall, little enough for memory.
-AHEAD = 4
+#: Frames waiting for the encoder. One is enough to keep both sides busy, and of 4K it is 100 MB.
+AHEAD = 1
 
 
 @dataclass(frozen=True, slots=True)

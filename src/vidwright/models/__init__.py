@@ -91,7 +91,7 @@ def load(
         fit(path, tensors, net)
     where = resolve_device(device)
     fold(net).eval().requires_grad_(False)
-    return net.to(where, resolve_dtype(dtype, where), memory_format=torch.channels_last)
+    return net.to(where, resolve_dtype(dtype, where), memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def resolve_device(device: str) -> torch.device:

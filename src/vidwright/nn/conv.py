@@ -15,7 +15,7 @@ class RepConv2d(nn.Module):
 
     The branches are summed into one kernel before the convolution and not after it, so training costs one
     3x3 convolution and folding is exact. Structural re-parameterisation: Ding et al. 2021 (RepVGG), Zhang et al.
-    2021 (ECBSR); summing the kernels while training: Hu et al. 2022 (OREPA). `expand` is the width of the second branch.
+    2021 (ECBSR); summing the kernels while training: Hu et al. 2022 (OREPA). `expand` is the second branch's width.
     """
 
     def __init__(self, inputs: int, outputs: int, *, expand: int) -> None:

@@ -22,7 +22,6 @@ from torch.nn import functional as F
 
 from vidwright.core import Card, Frame, Needs
 from vidwright.nn.model import FrameModel
-from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 
 
