@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vidwright.core.overlap import overlap
+from vidwright.core.overlap import overlap, spread
 
 
 class Source:
@@ -100,3 +100,30 @@ def test_a_source_that_hangs_is_reported():
     with pytest.raises(TimeoutError):
         next(items)
     release.set()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_spread_keeps_order_and_reads_little_ahead(threads):
+    asked: list[int] = []
+
+    def source():
+        for number in range(40):
+            asked.append(number)
+            yield number
+
+    def slow_when_even(number: int) -> int:
+        time.sleep(0.002 * (number % 2 == 0))
+        return number * number
+
+    for place, result in enumerate(spread(slow_when_even, source(), threads=threads)):
+        assert result == place * place
+        assert len(asked) <= place + 1 + (threads if threads > 1 else 0)
+    assert place == 39
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_spread_raises_an_error_in_its_place(threads):
+    seen: list[float] = []
+    with pytest.raises(ZeroDivisionError):
+        seen.extend(spread(lambda number: 1 / number, [4, 2, 0, 1, 5, 8], threads=threads))
+    assert seen == [0.25, 0.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import statistics
 import tempfile
 import time
@@ -14,6 +15,7 @@ from vidwright.io import open_video
 from vidwright.io.scan import scan
 from vidwright.io.writer import encode_segment
 from vidwright.jobs.enhance import Enhance
+from vidwright.jobs.job import share_threads
 from vidwright.jobs.run import run
 
 #: Decoded frames that the bare network is fed from memory.
@@ -42,6 +44,7 @@ class Speeds:
 def speeds(clip: Path, *, model: str, rounds: int = 3) -> Speeds:
     """Measure `clip` through `enhance/<model>`; all cores, H.264 preset veryfast out."""
     net = models.load(*models.parse("enhance", model))
+    share_threads(net, os.cpu_count() or 1)
     frames = list(itertools.islice(open_video(clip), FRAMES))
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -174,14 +175,13 @@ def _checked(name: str, check: Callable[[], tuple[str, str]]) -> Finding:
 
 
 def _versions() -> tuple[str, str]:
-    import av
     import torch
 
     parts = {
         "vidwright": __version__,
         "Python": platform.python_version(),
         "torch": torch.__version__,
-        "PyAV": av.__version__,
+        "PyAV": version("av"),
     }
     return ", ".join(f"{name} {version}" for name, version in parts.items()), ""
 
@@ -195,11 +195,9 @@ def _processor() -> tuple[str, str]:
 
 
 def _encoders() -> tuple[str, str]:
-    import av.codec
+    from vidwright.io.codecs import CODECS, missing_encoders
 
-    from vidwright.io.codecs import CODECS
-
-    missing = [codec.encoder for codec in CODECS.values() if codec.encoder not in av.codec.codecs_available]
+    missing = missing_encoders()
     found = ", ".join(codec.encoder for codec in CODECS.values() if codec.encoder not in missing)
     return found, f"this PyAV lacks {', '.join(missing)}: install the wheel of PyAV" if missing else ""
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 # Idle OpenMP threads spin by default, and starve the decoder and the encoder that share the cores with the network.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A frame of activations is thousands of small pages, and each costs the kernel more than the network's work on it.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError

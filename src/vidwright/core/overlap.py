@@ -1,12 +1,15 @@
-"""Let one stage of a pipeline work while the next one does."""
+"""Threads: let stages of a pipeline, or several items of one stage, be worked on at the same time."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -55,3 +58,25 @@ def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> 
     finally:
         stop.set()
         worker.join(patience)
+
+
+def spread(fn: Callable[[T], R], items: Iterable[T], *, threads: int) -> Generator[R]:
+    """`fn` of each item, in order, worked on by `threads` threads; at most one result more than that is waiting.
+
+    `items` is iterated by the consumer's thread, which with one thread does all the work and reads nothing ahead. An
+    error of `fn` is raised in its item's place.
+    """
+    if threads == 1:
+        yield from map(fn, items)
+        return
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="vidwright-spread") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(fn, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from av.codec import codecs_available
 from av.video.format import VideoFormat
 
 from vidwright.core import Colour, Hdr10, VideoInfo
@@ -171,6 +172,11 @@ class EncoderSettings:
     def row(self) -> Codec:
         """This codec's row of the table."""
         return CODECS[self.codec]
+
+
+def missing_encoders() -> list[str]:
+    """The encoders of the table that this build of FFmpeg lacks."""
+    return [codec.encoder for codec in CODECS.values() if codec.encoder not in codecs_available]
 
 
 def _one_of(option: str, value: str, legal: Iterable[str]) -> None:

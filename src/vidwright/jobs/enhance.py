@@ -14,7 +14,7 @@ from pydantic import Field
 from vidwright import models
 from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import UsageError
-from vidwright.jobs.job import Job, Options, Process
+from vidwright.jobs.job import Job, Options, Process, share_threads
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 from vidwright.weights.store import sha256
@@ -47,6 +47,7 @@ class Enhance(Job, EnhanceOptions):
                 f"{self.model} enlarges x{net.needs.scale}",
                 "choose that scale, or --model lanczos",
             )
+        share_threads(net, threads)
         return Process(net.needs, _enlarged(info, self.scale), lambda frames: _stream(net, frames))
 
 

@@ -13,15 +13,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidwright.core import Frame, Needs, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.container import MAX_PIXELS
+from vidwright.nn.model import FrameModel
 
 #: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
 SEGMENT_SECONDS = Fraction(8)
+
+#: More frames at the same time cost memory, and more threads inside an operation cost waiting for the last of them.
+FRAMES_AT_ONCE = 4
+
+
+def share_threads(model: FrameModel, threads: int) -> None:
+    """Divide `threads` among frames computed at the same time and the operations inside each; changes no pixel."""
+    model.at_once = min(threads, FRAMES_AT_ONCE)
+    torch.set_num_threads(threads // model.at_once)
 
 
 @dataclass(frozen=True, slots=True)

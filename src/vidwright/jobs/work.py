@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vidwright.core import Frame
 from vidwright.core.errors import JobFailed, OutOfMemory, UsageError
 from vidwright.core.overlap import overlap
@@ -37,7 +35,6 @@ class Maker:
     """Makes the segments of one job, one after the other; keeps the model and the open source between them."""
 
     def __init__(self, job: Job, threads: int) -> None:
-        torch.set_num_threads(threads)
         self._job = job
         self._process = job.open(probe(job.input, max_pixels=job.max_pixels).info, threads=threads)
         needs = self._process.needs

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vidwright.core import Card, Frame, Needs
+from vidwright.core.overlap import spread
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 
@@ -35,11 +36,14 @@ class Net(FrameModel):
         """(B, 1, C, H, W) in [0, 1] -> (B, C, s*H, s*W) fp32."""
         return lanczos(x_BTCHW[:, 0].float(), self.config.scale)
 
-    @torch.inference_mode()
     def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """Upscale frames one by one."""
-        for frame in frames:
-            yield frame.with_data(self(frame.data[None, None])[0])
+
+        @torch.inference_mode()
+        def upscaled(frame: Frame) -> Frame:
+            return frame.with_data(self(frame.data[None, None])[0])
+
+        yield from spread(upscaled, frames, threads=self.at_once)
 
 
 CARD = Card(
