@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import media
-from vidwright.core import Colour, Hdr10, Streams
+from vidwright.core import Colour, Hdr10, Streams, VideoInfo
 from vidwright.core.errors import JobFailed, OutputExists, UsageError
 from vidwright.io import open_video, probe, save_video
 from vidwright.io.codecs import CODECS, EncoderSettings
@@ -289,7 +289,7 @@ def test_segments_begin_at_zero_whatever_their_place(tmp_path):
     path = tmp_path / f"0001{segment_suffix(settings)}"
     video = numbered(10)
     made = encode_segment(list(video)[4:], video.info, path, settings)
-    assert (made.frames, made.duration, made.bytes) == (6, Fraction(6, 25), path.stat().st_size)
+    assert (made.frames, made.bytes) == (6, path.stat().st_size)
     assert numbers(path) == list(range(4, 10))
     assert times(path) == [Fraction(n, 25) for n in range(6)]
 
@@ -328,3 +328,14 @@ def test_relative_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_video(numbered(1, streams=Streams(Path("none.mp4"))), "out.mp4", carry=False)
     assert numbers(tmp_path / "out.mp4") == [0]
+
+
+def test_h264_gives_the_same_bytes_run_after_run(tmp_path):
+    """x264's AVX-512 macroblock tree did not: 19 results in 60 runs at this size."""
+    frames = list(numbered(30, (480, 272)))
+    info = VideoInfo(480, 272, Fraction(25), Fraction(1, 25))
+    made = set()
+    for _ in range(12):
+        encode_segment(frames, info, tmp_path / "s.mp4", EncoderSettings(preset="veryfast"))
+        made.add((tmp_path / "s.mp4").read_bytes())
+    assert len(made) == 1

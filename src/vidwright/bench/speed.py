@@ -44,8 +44,9 @@ class Speeds:
 def speeds(clip: Path, *, model: str, rounds: int = 3) -> Speeds:
     """Measure `clip` through `enhance/<model>`; all cores, H.264 preset veryfast out."""
     net = models.load(*models.parse("enhance", model))
-    share_threads(net, os.cpu_count() or 1)
     frames = list(itertools.islice(open_video(clip), FRAMES))
+    pixels = frames[0].width * frames[0].height * net.needs.scale**2
+    share_threads(net, os.cpu_count() or 1, pixels=pixels)
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         job = Enhance(input=clip, output=Path(folder) / "out.mp4", model=model, preset="veryfast")

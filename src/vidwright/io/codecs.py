@@ -267,8 +267,9 @@ def encoder_options(settings: EncoderSettings, pixel_format: str, pixels: int, h
         options["crf"] = str(row.crf if settings.crf is None else settings.crf)
         options["preset"] = row.presets[settings.preset]
     metadata = hdr10_parameters(row.name, hdr) if hdr is not None else []
-    if row.name == "h264" and (metadata or lookahead):
-        options["x264-params"] = ":".join([*lookahead, *metadata])
+    if row.name == "h264":
+        # Without it x264's AVX-512 code for macroblock trees gives other bytes from run to run, and on other machines.
+        options["x264-params"] = ":".join(["cpu-independent=1", *lookahead, *metadata])
     if row.name == "hevc":
         # x265 takes the number of frames in flight, which changes its output, from the machine unless told.
         fixed = ["log-level=none", f"pools={settings.threads}", f"frame-threads={math.ceil(settings.threads / 2)}"]

@@ -42,7 +42,7 @@ class VideoEncoder:
     def __init__(
         self, muxer: Muxer, info: VideoInfo, settings: EncoderSettings, first: Frame, origin: Fraction = Fraction(0)
     ) -> None:
-        self.frames = 0
+        self.frames = 0  # pictures made
         self._packed = self._first_pts = self._first_dts = 0
         self.moved = 0  # frames whose time had to give way to the one before
         self._muxer = muxer
@@ -55,8 +55,8 @@ class VideoEncoder:
         self._last: tuple[int, int] | None = None
         self.stream = self._open(info, settings)
 
-    def encode(self, frame: Frame) -> Iterator[Packet]:
-        """Packets that are ready after `frame`."""
+    def picture(self, frame: Frame) -> Any:
+        """`frame` as the encoder takes it, an eighth of its size in memory; may be made ahead, in another thread."""
         if (frame.width, frame.height) != self._size:
             was, now = "{}x{}".format(*self._size), f"{frame.width}x{frame.height}"
             raise JobFailed(
@@ -67,6 +67,10 @@ class VideoEncoder:
         picture = from_rgb(frame.data, pixel_format=self._format, colour=self._colour)
         picture.time_base, picture.pts = self.tick, self._place(frame)
         self.frames += 1
+        return picture
+
+    def encode(self, picture: Any) -> Iterator[Packet]:
+        """Packets that are ready after `picture`."""
         yield from self._packets(picture)
 
     def flush(self) -> Iterator[Packet]:

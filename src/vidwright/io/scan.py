@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,12 +16,10 @@ from vidwright.io.reader import Reader
 class Scan:
     """The result of one whole decode.
 
-    `times` and `durations` are exact seconds per frame; a duration reaches to the next frame, the last one is what
-    the file says or else that of the frame before. `cuts` are the numbers of the frames that begin a new shot.
+    `times` are exact seconds per frame, `cuts` the numbers of the frames that begin a new shot.
     """
 
     times: tuple[Fraction, ...]
-    durations: tuple[Fraction, ...]
     cuts: tuple[int, ...]
     damage: Damage
     warnings: tuple[str, ...] = ()
@@ -35,15 +32,11 @@ def scan(path: Path, *, max_pixels: int = MAX_PIXELS, progress: Callable[[int], 
     """
     times: list[Fraction] = []
     cuts: list[int] = []
-    last: Fraction | None = None
     with Reader(path, max_pixels=max_pixels) as reader:
         for picture in reader:
             if picture.cut:
                 cuts.append(len(times))
             times.append(picture.time)
-            last = picture.duration
             if progress is not None:
                 progress(len(times))
-        durations = [after - before for before, after in itertools.pairwise(times)]
-        durations.append(last or (durations[-1] if durations else Fraction(1, 25)))
-        return Scan(tuple(times), tuple(durations), tuple(cuts), reader.damage, reader.warnings)
+        return Scan(tuple(times), tuple(cuts), reader.damage, reader.warnings)

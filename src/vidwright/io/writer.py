@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -22,17 +21,16 @@ from vidwright.io.encoder import VideoEncoder
 from vidwright.io.muxer import Muxer, writing
 from vidwright.io.streams import StreamPlan, plan_streams
 
-#: Frames waiting for the encoder. One is enough to keep both sides busy, and of 4K it is 100 MB.
-AHEAD = 1
+#: Converted pictures waiting for the encoder: enough to hide a stall, little enough for memory.
+AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A piece of a video in a file of its own: picture only, times from 0; `duration` in seconds."""
+    """A piece of a video in a file of its own: picture only, times from 0."""
 
     path: Path
     frames: int
-    duration: Fraction
     bytes: int
     warnings: tuple[str, ...] = ()
 
@@ -71,17 +69,17 @@ def encode_segment(frames: Iterable[Frame], info: VideoInfo, path: Path, setting
 
     `path` should end in `segment_suffix(settings)`; the file appears whole or not at all. Raises as `save_video`.
     """
-    with writing(path, settings.row.segment) as muxer, closing(overlap(frames, depth=AHEAD)) as ahead:
-        first = _first(ahead, path)
+    source = iter(frames)
+    with writing(path, settings.row.segment) as muxer:
+        first = _first(source, path)
         encoder = VideoEncoder(muxer, info, settings, first, origin=first.time)
-        end = first.time
-        for frame in itertools.chain([first], ahead):
-            for packet in encoder.encode(frame):
-                muxer.mux(packet)
-            end = frame.time + (frame.duration or 1 / info.rate)
+        with closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures:
+            for picture in pictures:
+                for packet in encoder.encode(picture):
+                    muxer.mux(packet)
         for packet in encoder.flush():
             muxer.mux(packet)
-    return SegmentFile(path, encoder.frames, end - first.time, path.stat().st_size, _timing_warnings(encoder))
+    return SegmentFile(path, encoder.frames, path.stat().st_size, _timing_warnings(encoder))
 
 
 def segment_suffix(settings: EncoderSettings) -> str:
@@ -133,27 +131,42 @@ def _write(
     plan: StreamPlan | None,
     progress: Callable[[int], None] | None,
 ) -> tuple[int, tuple[str, ...]]:
-    with closing(overlap(video, depth=AHEAD)) as ahead:
-        first = _first(ahead, muxer.destination)
-        begin = video.streams.start if video.streams else Fraction(0)
-        encoder = VideoEncoder(muxer, video.info, settings, first, origin=begin)
-        with Carrier(video.streams, plan, muxer) if video.streams and plan else nullcontext() as carrier:
-            for frame in itertools.chain([first], ahead):
-                for packet in encoder.encode(frame):
-                    if carrier is not None and packet.dts is not None:
-                        carrier.until(packet.dts * encoder.tick)
-                    muxer.mux(packet)
-                if progress is not None:
-                    progress(encoder.frames)
-            for packet in encoder.flush():
+    source = iter(video)
+    first = _first(source, muxer.destination)
+    begin = video.streams.start if video.streams else Fraction(0)
+    encoder = VideoEncoder(muxer, video.info, settings, first, origin=begin)
+    with (
+        closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures,
+        Carrier(video.streams, plan, muxer) if video.streams and plan else nullcontext() as carrier,
+    ):
+        for done, picture in enumerate(pictures, start=1):
+            for packet in encoder.encode(picture):
+                if carrier is not None and packet.dts is not None:
+                    carrier.until(packet.dts * encoder.tick)
                 muxer.mux(packet)
-            if carrier is not None:
-                carrier.until(None)
-            lost = tuple(carrier.warnings) if carrier is not None else ()
+            if progress is not None:
+                progress(done)
+        for packet in encoder.flush():
+            muxer.mux(packet)
+        if carrier is not None:
+            carrier.until(None)
+        lost = tuple(carrier.warnings) if carrier is not None else ()
     return encoder.frames, (*_timing_warnings(encoder), *lost)
 
 
-def _first(frames: Any, destination: Path) -> Frame:
+def _pictures(encoder: VideoEncoder, first: Frame, rest: Iterator[Frame]) -> Iterator[Any]:
+    """The encoder's pictures of all frames; closing it closes the frames' source."""
+    try:
+        yield encoder.picture(first)
+        del first
+        for frame in rest:
+            yield encoder.picture(frame)
+    finally:
+        if (close := getattr(rest, "close", None)) is not None:
+            close()
+
+
+def _first(frames: Iterator[Frame], destination: Path) -> Frame:
     first = next(frames, None)
     if first is None:
         raise JobFailed(destination, "there is no frame to write", "check the input, or the range that was asked for")

@@ -47,8 +47,9 @@ class Enhance(Job, EnhanceOptions):
                 f"{self.model} enlarges x{net.needs.scale}",
                 "choose that scale, or --model lanczos",
             )
-        share_threads(net, threads)
-        return Process(net.needs, _enlarged(info, self.scale), lambda frames: _stream(net, frames))
+        enlarged = _enlarged(info, self.scale)
+        share_threads(net, threads, pixels=enlarged.width * enlarged.height)
+        return Process(net.needs, enlarged, lambda frames: _stream(net, frames))
 
 
 def enhance(video: Video, model: FrameModel) -> Video:

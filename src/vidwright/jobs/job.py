@@ -25,13 +25,18 @@ from vidwright.nn.model import FrameModel
 #: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
 SEGMENT_SECONDS = Fraction(8)
 
-#: More frames at the same time cost memory, and more threads inside an operation cost waiting for the last of them.
+#: More frames at the same time cost memory (12 bytes a pixel each), and more threads inside an operation cost waiting
+#: for the last of them.
 FRAMES_AT_ONCE = 4
+PIXELS_AT_ONCE = 2**23
 
 
-def share_threads(model: FrameModel, threads: int) -> None:
-    """Divide `threads` among frames computed at the same time and the operations inside each; changes no pixel."""
-    model.at_once = min(threads, FRAMES_AT_ONCE)
+def share_threads(model: FrameModel, threads: int, *, pixels: int) -> None:
+    """Divide `threads` among frames computed at the same time and the operations inside each; changes no pixel.
+
+    `pixels` is the size of a frame that the model makes.
+    """
+    model.at_once = max(1, min(threads, FRAMES_AT_ONCE, PIXELS_AT_ONCE // pixels))
     torch.set_num_threads(threads // model.at_once)
 
 
