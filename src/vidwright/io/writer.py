@@ -71,8 +71,7 @@ def encode_segment(frames: Iterable[Frame], info: VideoInfo, path: Path, setting
     """
     source = iter(frames)
     with writing(path, settings.row.segment) as muxer:
-        first = _first(source, path)
-        encoder = VideoEncoder(muxer, info, settings, first, origin=first.time)
+        encoder, first = _begin(source, muxer, info, settings, origin=None)
         with closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures:
             for picture in pictures:
                 for packet in encoder.encode(picture):
@@ -132,9 +131,8 @@ def _write(
     progress: Callable[[int], None] | None,
 ) -> tuple[int, tuple[str, ...]]:
     source = iter(video)
-    first = _first(source, muxer.destination)
-    begin = video.streams.start if video.streams else Fraction(0)
-    encoder = VideoEncoder(muxer, video.info, settings, first, origin=begin)
+    origin = video.streams.start if video.streams else Fraction(0)
+    encoder, first = _begin(source, muxer, video.info, settings, origin=origin)
     with (
         closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures,
         Carrier(video.streams, plan, muxer) if video.streams and plan else nullcontext() as carrier,
@@ -154,23 +152,30 @@ def _write(
     return encoder.frames, (*_timing_warnings(encoder), *lost)
 
 
-def _pictures(encoder: VideoEncoder, first: Frame, rest: Iterator[Frame]) -> Iterator[Any]:
-    """The encoder's pictures of all frames; closing it closes the frames' source."""
+def _begin(
+    frames: Iterator[Frame], muxer: Muxer, info: VideoInfo, settings: EncoderSettings, *, origin: Fraction | None
+) -> tuple[VideoEncoder, Any]:
+    """An encoder for `frames` and its picture of the first one, whose time is the origin if none is given."""
+    first = next(frames, None)
+    if first is None:
+        raise JobFailed(
+            muxer.destination, "there is no frame to write", "check the input, or the range that was asked for"
+        )
+    encoder = VideoEncoder(muxer, info, settings, first, origin=first.time if origin is None else origin)
+    return encoder, encoder.picture(first)
+
+
+def _pictures(encoder: VideoEncoder, first: Any, rest: Iterator[Frame]) -> Iterator[Any]:
+    """The encoder's pictures of all frames; closing it closes the frames' source.
+
+    No name holds a frame while the next one is made: at 4K each takes 100 MB.
+    """
     try:
-        yield encoder.picture(first)
-        del first
-        for frame in rest:
-            yield encoder.picture(frame)
+        yield first
+        yield from map(encoder.picture, rest)
     finally:
         if (close := getattr(rest, "close", None)) is not None:
             close()
-
-
-def _first(frames: Iterator[Frame], destination: Path) -> Frame:
-    first = next(frames, None)
-    if first is None:
-        raise JobFailed(destination, "there is no frame to write", "check the input, or the range that was asked for")
-    return first
 
 
 def _timing_warnings(encoder: VideoEncoder) -> tuple[str, ...]:

@@ -83,3 +83,4 @@ def _stream(model: FrameModel, frames: Iterable[Frame]) -> Generator[Frame, None
                     torch.cat([frame.data, lanczos(alpha[None], model.needs.scale)[0].clamp_(0, 1)])
                 )
             yield frame
+            del frame

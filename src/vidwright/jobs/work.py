@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 
 from vidwright.core import Frame
 from vidwright.core.errors import JobFailed, OutOfMemory, UsageError
+from vidwright.core.memory import keep_heap_small
 from vidwright.core.overlap import overlap
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
@@ -26,7 +28,7 @@ from vidwright.jobs.job import Job
 from vidwright.jobs.segments import Segment
 
 #: Decoded frames waiting for the model.
-AHEAD = 2
+AHEAD = 1
 
 Progress = Callable[[int], None]
 
@@ -35,6 +37,7 @@ class Maker:
     """Makes the segments of one job, one after the other; keeps the model and the open source between them."""
 
     def __init__(self, job: Job, threads: int) -> None:
+        keep_heap_small()
         self._job = job
         self._process = job.open(probe(job.input, max_pixels=job.max_pixels).info, threads=threads)
         needs = self._process.needs
@@ -57,22 +60,22 @@ class Maker:
 
     def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
         """The model's frames of the segment, without those of its warm-up and look-ahead."""
-        skip, take = segment.start - segment.first, segment.frames
+        skip, missing = segment.start - segment.first, segment.frames
         with (
             closing(overlap(self._cursor.read(segment.first, segment.last), depth=AHEAD)) as frames,
             closing(self._process.stream(frames)) as results,
         ):
-            for number, frame in enumerate(results):
-                if number >= skip:
-                    yield frame
-                    progress(1)
-                if number + 1 == skip + take:
-                    return
-        raise JobFailed(
-            self._job.input,
-            "it has fewer frames than when the job was planned",
-            "the file changed while it was read: run the same command again",
-        )
+            for frame in itertools.islice(results, skip, skip + missing):
+                yield frame
+                del frame  # before the next one is made: at 4K each takes 100 MB
+                missing -= 1
+                progress(1)
+        if missing:
+            raise JobFailed(
+                self._job.input,
+                "it has fewer frames than when the job was planned",
+                "the file changed while it was read: run the same command again",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from vidwright.nn.resample import lanczos
 from vidwright.nn.tile import stripes
 
 #: Rows times columns that run at once: few enough for the caches and for memory, many enough that the rows which
-#: neighbouring stripes both compute are a small part. 640x360 is two stripes, 1080p sixteen.
-STRIPE_POSITIONS = 2**17
+#: neighbouring stripes both compute are a small part. 640x360 is four stripes, 1080p thirty-two.
+STRIPE_POSITIONS = 2**16
 
 #: Slope of the rectifier below zero: as fast as ReLU, and no unit can die of a large step.
 LEAK = 0.1
