@@ -339,3 +339,12 @@ def test_h264_gives_the_same_bytes_run_after_run(tmp_path):
         encode_segment(frames, info, tmp_path / "s.mp4", EncoderSettings(preset="veryfast"))
         made.add((tmp_path / "s.mp4").read_bytes())
     assert len(made) == 1
+
+
+def test_the_last_frame_lasts_although_its_decoder_does_not_say_so(tmp_path):
+    """A decoder that is drained gives no durations: the file was one frame too short."""
+    source = media.clip(tmp_path / "a.mp4", 30)
+    assert list(open_video(source))[-1].duration is None
+    save_video(open_video(source), tmp_path / "b.mp4")
+    assert probe(tmp_path / "b.mp4").info.duration == probe(source).info.duration == Fraction(30, 25)
+    assert probe(tmp_path / "b.mp4").info.rate == 25

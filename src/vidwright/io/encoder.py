@@ -52,6 +52,7 @@ class VideoEncoder:
         source = info.colour if first.colour.matrix == UNSPECIFIED else first.colour
         self._colour = writable_colour(source, settings, first.width, first.height)
         self.tick = tick_for(info)
+        self._usual = round(1 / info.rate / self.tick)  # decoders give their last frames no duration
         self._last: tuple[int, int] | None = None
         self.stream = self._open(info, settings)
 
@@ -78,7 +79,7 @@ class VideoEncoder:
         packets = list(self._packets(None))
         if packets and self._last is not None and self._muxer.container in ("mp4", "mov"):
             # These add up the steps between decode times, so the step after the last one must end with the video.
-            length = self._last[0] + self._last[1] - self._first_pts
+            length = self._last[0] + (self._last[1] or self._usual) - self._first_pts
             last = packets[-1]
             last.duration = max(length - ((last.dts or 0) - self._first_dts), last.duration or 1)
         yield from packets
