@@ -142,12 +142,10 @@ def _run_pool(
 def _end(pool: ProcessPoolExecutor) -> None:
     """Leave no worker behind, also when we are being interrupted in the middle of a segment."""
     by_number: dict[int, Any] = getattr(pool, "_processes", None) or {}
-    processes = list(by_number.values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
+    for process in list(by_number.values()):
         process.terminate()
-    for process in processes:
-        process.join()
+    # The pool's own thread reaps its processes: a second waiter would only find that somebody else has.
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 _maker: Callable[[], Maker] | None = None
