@@ -1,0 +1,91 @@
+"""Which parameter is moved by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """How the parameters descend.
+
+    `kind` "muon" moves matrices and kernels by Muon and the rest by AdamW, at one learning rate; `warmup` is in
+    steps; `clip` is the largest norm of all gradients together; `ema` is the decay of the average that is evaluated
+    and shipped; `accumulate` is in how many parts a batch is worked on, which changes memory and not the result.
+    """
+
+    kind: Literal["adamw", "muon"] = "adamw"
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    warmup: int = 100
+    clip: float = 1.0
+    ema: float = 0.999
+    accumulate: int = 1
+
+    def build(self, net: nn.Module) -> list[torch.optim.Optimizer]:
+        """The optimisers of a network's parameters."""
+        parameters = [p for p in net.parameters() if p.requires_grad]
+        kernels = [p for p in parameters if self.kind == "muon" and p.ndim >= 2]
+        others = [p for p in parameters if self.kind != "muon" or p.ndim < 2]
+        built: list[torch.optim.Optimizer] = []
+        if kernels:
+            built.append(Muon(kernels, lr=self.learning_rate, weight_decay=self.weight_decay))
+        if others:
+            built.append(
+                torch.optim.AdamW(others, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+            )
+        return built
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal, for parameters with at least two dimensions: Jordan et al. 2024.
+
+    Kernels (O, I, ...) count as matrices of O rows, which torch's own Muon refuses. The update has the size that
+    AdamW's usually has, so both share a learning rate: Liu et al. 2025, "Muon is scalable for LLM training".
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        """Move each parameter that has a gradient; `closure` is not used."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(p)
+                momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(p.grad)
+                update = p.grad.add(momentum, alpha=group["momentum"])  # Nesterov's look ahead
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(orthogonal(update.flatten(1)).view_as(p), alpha=-group["lr"] * _adam_size(p))
+
+
+def orthogonal(matrix_OI: Tensor) -> Tensor:
+    """About U V^T of the singular value decomposition U S V^T: singular values end within about 0.7 to 1.2.
+
+    Five steps of a quintic Newton-Schulz iteration in fp32 (bf16 on an accelerator); Jordan et al. 2024.
+    """
+    tall = matrix_OI.shape[0] > matrix_OI.shape[1]
+    x = matrix_OI.T if tall else matrix_OI
+    x = x.to(torch.bfloat16 if x.is_cuda else torch.float32)
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return (x.T if tall else x).to(matrix_OI.dtype)
+
+
+def _adam_size(p: Tensor) -> float:
+    rows, columns = p.flatten(1).shape
+    return 0.2 * max(rows, columns) ** 0.5
