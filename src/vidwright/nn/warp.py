@@ -1,0 +1,42 @@
+"""Moving pictures along optical flow.
+
+Shapes: B batch, C channels, H height, W width; flow is (dx, dy) in pixels, so B2HW.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def warp(x_BCHW: Tensor, flow_B2HW: Tensor) -> Tensor:
+    """Backward warping: out(p) = x(p + flow(p)), bilinear, the border repeated outside the picture.
+
+    `flow` is in pixels, at the size of `x`. Positions are computed in fp32 at least (bf16 cannot tell one column of a
+    wide picture from the next); the result has the dtype of `x`. Differentiable in both.
+    """
+    height, width = x_BCHW.shape[-2:]
+    precision = torch.promote_types(x_BCHW.dtype, torch.float32)
+    positions_B2HW = _sources(flow_B2HW.to(precision))
+    size_2 = torch.tensor([width, height], device=x_BCHW.device, dtype=precision)
+    # Pixels as areas (align_corners=False): whole positions then stay exact where a side is a power of two.
+    grid_BHW2 = (2 * positions_B2HW.movedim(1, -1) + 1) / size_2 - 1
+    with torch.autocast(x_BCHW.device.type, enabled=False):
+        out_BCHW = F.grid_sample(x_BCHW.to(precision), grid_BHW2, padding_mode="border", align_corners=False)
+    return out_BCHW.to(x_BCHW.dtype)
+
+
+def inside(flow_B2HW: Tensor) -> Tensor:
+    """Where `warp` reads from inside the picture: bool (B, 1, H, W), false where the border is repeated."""
+    height, width = flow_B2HW.shape[-2:]
+    x_BHW, y_BHW = _sources(flow_B2HW.to(torch.promote_types(flow_B2HW.dtype, torch.float32))).unbind(1)
+    return ((x_BHW >= 0) & (x_BHW <= width - 1) & (y_BHW >= 0) & (y_BHW <= height - 1))[:, None]
+
+
+def _sources(flow_B2HW: Tensor) -> Tensor:
+    """Positions (x, y) in pixels that the flow points to."""
+    height, width = flow_B2HW.shape[-2:]
+    x_W = torch.arange(width, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
+    y_H = torch.arange(height, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
+    return flow_B2HW + torch.stack(torch.meshgrid(x_W, y_H, indexing="xy"))
