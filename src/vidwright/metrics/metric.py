@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from typing import Literal, Protocol, Self, runtime_checkable
 
 from torch import Tensor
@@ -40,3 +42,30 @@ def same_shape(output: Tensor, target: Tensor) -> None:
         raise ValueError(f"shapes differ: output {tuple(output.shape)}, target {tuple(target.shape)}")
     if output.numel() == 0:
         raise ValueError("nothing to measure: the picture is empty")
+
+
+class PictureMean(ABC):
+    """A metric that is the mean of one figure per picture.
+
+    The figures are kept and summed exactly at the end, so that no order and no split changes the last bit.
+    """
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Take in one picture and what it should have been; tensors of one shape."""
+        self._values.append(self._measure(output, target))
+
+    def merge(self, other: Self) -> None:
+        """Take in what `other` has seen."""
+        self._values.extend(other._values)
+
+    def result(self) -> float:
+        """The mean so far; raises `ValueError` when nothing has been measured."""
+        if not self._values:
+            raise ValueError("no picture has been measured")
+        return math.fsum(self._values) / len(self._values)
+
+    @abstractmethod
+    def _measure(self, output: Tensor, target: Tensor) -> float: ...

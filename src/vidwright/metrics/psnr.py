@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from vidwright.metrics.metric import Direction, same_shape
+from vidwright.metrics.metric import Direction, PictureMean, same_shape
 
 #: Luma of 8-bit R'G'B' in BT.601 studio swing is 16 + (R, G, B) @ these / 255, as in MATLAB's rgb2ycbcr.
 _STUDIO_LUMA = (65.481, 128.553, 24.966)
@@ -74,7 +73,7 @@ def mean_psnr(values: Iterable[float]) -> float:
     return math.fsum(finite) / len(finite) if finite else math.inf
 
 
-class Psnr:
+class Psnr(PictureMean):
     """Mean over pictures of their PSNR, over all channels together; the mean is `mean_psnr`."""
 
     name = "psnr"
@@ -82,16 +81,8 @@ class Psnr:
     better: Direction = "higher"
 
     def __init__(self, *, peak: float = 1.0) -> None:
+        super().__init__()
         self._peak = peak
-        self._values: list[float] = []
-
-    def update(self, output: Tensor, target: Tensor) -> None:
-        """Take in one picture and what it should have been; tensors of one shape."""
-        self._values.append(self._measure(output, target))
-
-    def merge(self, other: Self) -> None:
-        """Take in what `other` has seen."""
-        self._values.extend(other._values)
 
     def result(self) -> float:
         """Mean PSNR in dB; raises `ValueError` when no picture has been seen."""

@@ -6,12 +6,11 @@ Shape suffixes: N planes, H rows, W columns.
 from __future__ import annotations
 
 import math
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from vidwright.metrics.metric import Direction, same_shape
+from vidwright.metrics.metric import Direction, PictureMean, same_shape
 
 WINDOW = 11
 _SIGMA = 1.5
@@ -44,19 +43,19 @@ def ssim(output: Tensor, target: Tensor, *, peak: float) -> float:
     total, windows = 0.0, 0
     for top in range(0, height - WINDOW + 1, rows):
         strip = slice(top, top + rows + WINDOW - 1)
-        similarity = _ssim_map(_centred(x_NHW[:, strip], peak), _centred(y_NHW[:, strip], peak))
-        total += float(similarity.sum(dtype=torch.float64))
-        windows += similarity.numel()
+        luminance, structure = similarity(x_NHW[:, strip], y_NHW[:, strip], peak=peak)
+        products = luminance * structure
+        total += float(products.sum(dtype=torch.float64))
+        windows += products.numel()
     return total / windows
 
 
-def _centred(plane: Tensor, peak: float) -> Tensor:
-    """Values in [-0.5, 0.5]: the variances below are differences of squares, which lose least around zero."""
-    wide = torch.promote_types(plane.dtype, torch.float32)
-    return plane.to(wide) / peak - 0.5
+def similarity(x_NHW: Tensor, y_NHW: Tensor, *, peak: float) -> tuple[Tensor, Tensor]:
+    """SSIM's two factors, luminance and contrast times structure, at each window inside planes (N, H, W).
 
-
-def _ssim_map(x_NHW: Tensor, y_NHW: Tensor) -> Tensor:
+    Both (N, H - 10, W - 10); differentiable. No shape is checked here.
+    """
+    x_NHW, y_NHW = _centred(x_NHW, peak), _centred(y_NHW, peak)
     maps = torch.stack((x_NHW, y_NHW, x_NHW.square() + y_NHW.square(), x_NHW * y_NHW))
     mean_x, mean_y, power, product = _blur(maps)
     energy = mean_x.square() + mean_y.square()
@@ -65,7 +64,13 @@ def _ssim_map(x_NHW: Tensor, y_NHW: Tensor) -> Tensor:
     shift = 0.5 * (mean_x + mean_y)
     luminance = (2 * (cross + shift) + 0.5 + _K1**2) / (energy + 2 * shift + 0.5 + _K1**2)
     structure = (2 * (product - cross) + _K2**2) / (power - energy + _K2**2)
-    return luminance * structure
+    return luminance, structure
+
+
+def _centred(plane: Tensor, peak: float) -> Tensor:
+    """Values in [-0.5, 0.5]: the variances below are differences of squares, which lose least around zero."""
+    wide = torch.promote_types(plane.dtype, torch.float32)
+    return plane.to(wide) / peak - 0.5
 
 
 def _blur(maps: Tensor) -> Tensor:
@@ -82,7 +87,7 @@ def _blur(maps: Tensor) -> Tensor:
     return maps
 
 
-class Ssim:
+class Ssim(PictureMean):
     """Mean over pictures of their SSIM; planes (H, W), or (C, H, W) measured per channel and averaged."""
 
     name = "ssim"
@@ -90,19 +95,8 @@ class Ssim:
     better: Direction = "higher"
 
     def __init__(self, *, peak: float = 1.0) -> None:
+        super().__init__()
         self._peak = peak
-        self._values: list[float] = []
 
-    def update(self, output: Tensor, target: Tensor) -> None:
-        """Take in one picture and what it should have been; tensors of one shape."""
-        self._values.append(ssim(output, target, peak=self._peak))
-
-    def merge(self, other: Self) -> None:
-        """Take in what `other` has seen."""
-        self._values.extend(other._values)
-
-    def result(self) -> float:
-        """Mean SSIM; raises `ValueError` when no picture has been seen."""
-        if not self._values:
-            raise ValueError("no picture has been measured")
-        return math.fsum(self._values) / len(self._values)
+    def _measure(self, output: Tensor, target: Tensor) -> float:
+        return ssim(output, target, peak=self._peak)
