@@ -35,7 +35,7 @@ def test_digits_stay_inside_and_keep_their_pace(start, velocity, free):
 
 def test_a_digit_stops_at_the_edge_and_turns_round():
     assert list(places(0.75, 1.0, 100, 6)) == [85, 95, 100, 90, 80, 70]
-    assert list(places(0.26, -0.75, 1000, 6)) == [185, 110, 35, 0, 75, 150]
+    assert list(places(0.2635, -0.75, 1010, 6)) == [190, 114, 38, 0, 75, 151]
 
 
 def test_a_clip_is_its_digits_by_maximum(folder):
