@@ -13,7 +13,8 @@ import pytest
 
 from vidwright.core import Damage
 from vidwright.core.errors import JobFailed
-from vidwright.jobs.folder import MANIFEST, Done, Plan, file_sha256, fingerprint, open_folder
+from vidwright.core.files import sha256
+from vidwright.jobs.folder import MANIFEST, Done, Plan, fingerprint, open_folder
 from vidwright.jobs.segments import Segment
 
 KEY = {"job": {"scale": 2}, "weights": "", "source": {"bytes": 3}}
@@ -28,7 +29,7 @@ def finish(folder, number: int, content: bytes = b"frames") -> Done:
     """Put a finished segment into `folder`."""
     path = folder.path / f"{number:04d}.mp4"
     path.write_bytes(content)
-    done = Done(number, path.name, 5, file_sha256(path), ("a warning of its own",))
+    done = Done(number, path.name, 5, sha256(path), ("a warning of its own",))
     folder.add(done)
     return done
 

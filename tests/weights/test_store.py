@@ -18,7 +18,8 @@ import torch
 import tiny
 from vidwright import models
 from vidwright.core.errors import ModelRefused
-from vidwright.weights.store import KEY, MAX_HEADER_BYTES, MAX_TENSORS, read_header, read_weights, save_weights, sha256
+from vidwright.core.files import sha256
+from vidwright.weights.store import KEY, MAX_HEADER_BYTES, MAX_TENSORS, read_header, read_weights, save_weights
 
 CARD = {"format": 1, "model": "enhance/restorer", "name": "test", "config": {"channels": 8, "depth": 3, "expand": 4}}
 

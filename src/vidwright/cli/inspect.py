@@ -19,6 +19,7 @@ from cyclopts import App, Parameter
 from vidwright import __version__
 from vidwright.cli.batch import size
 from vidwright.core.errors import ModelRefused, VidwrightError
+from vidwright.core.files import sha256
 from vidwright.io.container import MAX_PIXELS
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -96,7 +97,7 @@ def info(model: str, /, *, json: Json = False) -> None:
         Print it as JSON.
     """
     from vidwright.models import card, weights_path
-    from vidwright.weights.store import read_header, sha256
+    from vidwright.weights.store import read_header
 
     page = card(model)
     weights: dict[str, dict[str, Any]] = {}
@@ -127,7 +128,7 @@ def verify(weights: Annotated[list[Path] | None, Parameter(name="FILE", negative
         Safetensors files.
     """
     from vidwright.models import card, load, names, weights_path
-    from vidwright.weights.store import read_header, sha256
+    from vidwright.weights.store import read_header
 
     paths = weights or [weights_path(name, each) for name in names() for each in card(name).weights]
     for path in paths:

@@ -6,6 +6,7 @@ Whoever looks at the destination sees the old file or the whole new one, never a
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -26,9 +27,9 @@ def atomic(destination: Path, *, suffix: str = ".part") -> Generator[Path]:
     _sweep(destination, suffix)
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, destination)
-        _sync(destination.parent)
+        sync(destination.parent)
     except OSError as error:
         raise explain_os_error(destination, error) from error
     finally:
@@ -65,6 +66,12 @@ def write_atomic(destination: Path, content: bytes | str) -> None:
         temporary.write_bytes(data)
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's contents, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def explain_os_error(path: Path, error: OSError) -> JobFailed:
     """The three lines for a failed write to `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -80,7 +87,8 @@ def explain_os_error(path: Path, error: OSError) -> JobFailed:
     )
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the disk hold what has been written to a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,10 +14,10 @@ from pydantic import Field
 from vidwright import models
 from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import UsageError
+from vidwright.core.files import sha256
 from vidwright.jobs.job import Job, Options, Process, share_threads
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
-from vidwright.weights.store import sha256
 
 
 class EnhanceOptions(Options):

@@ -18,7 +18,7 @@ from typing import Any
 
 from vidwright.core import Damage
 from vidwright.core.errors import JobFailed
-from vidwright.core.files import explain_os_error, write_atomic
+from vidwright.core.files import explain_os_error, sha256, write_atomic
 from vidwright.jobs.segments import Segment
 
 MANIFEST = "manifest.json"
@@ -110,7 +110,7 @@ class JobFolder:
 
     def _is_whole(self, done: Done) -> bool:
         path = self.path / done.file
-        return path.is_file() and file_sha256(path) == done.sha256
+        return path.is_file() and sha256(path) == done.sha256
 
     def _write(self) -> None:
         assert self._plan is not None
@@ -141,12 +141,6 @@ def open_folder(output: Path, key: dict[str, Any], *, restart: bool = False) -> 
         finally:
             if not folder.done:  # nothing is finished that a next run could use
                 folder.remove()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -18,12 +18,13 @@ from typing import Any
 
 from vidwright.core import Frame
 from vidwright.core.errors import JobFailed, OutOfMemory, UsageError
+from vidwright.core.files import sha256
 from vidwright.core.memory import keep_heap_small
 from vidwright.core.overlap import overlap
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.io.writer import encode_segment, segment_suffix
-from vidwright.jobs.folder import Done, file_sha256
+from vidwright.jobs.folder import Done
 from vidwright.jobs.job import Job
 from vidwright.jobs.segments import Segment
 
@@ -56,7 +57,7 @@ class Maker:
             if isinstance(error, MemoryError) or "alloc" in str(error) or "out of memory" in str(error):
                 raise _out_of_memory(self._job.input) from error
             raise
-        return Done(segment.number, path.name, made.frames, file_sha256(path), made.warnings)
+        return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
 
     def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
         """The model's frames of the segment, without those of its warm-up and look-ahead."""

@@ -30,7 +30,7 @@ class Budget:
 
 
 def learning_rate(peak: float, step: int, warmup: int, progress: float) -> float:
-    """The rate of step `step`: linear up to `peak` in `warmup` steps, times half a cosine down to 0 at the budget's end.
+    """The rate of step `step`: up to `peak` within `warmup` steps, times half a cosine down to 0 at the budget's end.
 
     Loshchilov and Hutter 2017 (SGDR, without the restarts).
     """

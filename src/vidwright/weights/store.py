@@ -6,7 +6,6 @@ config, the recipe, the data and its licence, the figures measured at the end.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from importlib import resources
 from pathlib import Path
@@ -81,12 +80,6 @@ def shipped(model: str, name: str) -> Path:
     if not path.is_file():
         raise ModelRefused(f"{model}:{name}", "no such weights are shipped", "see `vidwright models list`")
     return path
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _entries(path: Path) -> dict[str, Any]:
