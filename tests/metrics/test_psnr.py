@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import av
@@ -12,8 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidwright.metrics.metric import Metric
-from vidwright.metrics.psnr import Psnr, PsnrY, mean_psnr, mse, psnr, psnr_y, studio_luma
+from vidwright.metrics.psnr import mean_psnr, mse, psnr, psnr_y, studio_luma
 
 
 def _noisy_planes(bits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,18 +104,3 @@ def test_an_equal_picture_does_not_hide_the_others():
     assert mean_psnr([math.inf, math.inf]) == math.inf
     with pytest.raises(ValueError, match="no picture"):
         mean_psnr([])
-
-
-@pytest.mark.parametrize("make", [Psnr, PsnrY])
-def test_merging_two_halves_is_measuring_the_whole(make: type[Psnr]):
-    pairs = [(torch.rand(3, 16, 16), torch.rand(3, 16, 16)) for _ in range(5)]
-    whole, first, second = make(), make(), make()
-    for index, (output, target) in enumerate(pairs):
-        whole.update(output, target)
-        (first if index < 2 else second).update(output, target)
-    first.merge(second)
-    assert isinstance(whole, Metric)
-    assert first.result() == whole.result()
-    assert json.dumps([whole.name, whole.unit, whole.better])
-    with pytest.raises(ValueError, match="no picture"):
-        make().result()

@@ -8,8 +8,7 @@ import pytorch_msssim
 import torch
 from skimage.metrics import structural_similarity
 
-from vidwright.metrics.metric import Metric
-from vidwright.metrics.ssim import Ssim, ssim
+from vidwright.metrics.ssim import ssim
 
 
 def _pair(bits: int, *, smooth: bool, size: tuple[int, int] = (45, 61)) -> tuple[np.ndarray, np.ndarray]:
@@ -78,16 +77,3 @@ def test_the_smallest_picture_and_one_too_small():
         ssim(torch.zeros(10, 20), torch.zeros(10, 20), peak=1.0)
     with pytest.raises(ValueError, match="shapes differ"):
         ssim(torch.zeros(1, 20, 20), torch.zeros(20, 20), peak=1.0)
-
-
-def test_merging_two_halves_is_measuring_the_whole():
-    pairs = [(torch.rand(3, 16, 16), torch.rand(3, 16, 16)) for _ in range(4)]
-    whole, first, second = Ssim(), Ssim(), Ssim()
-    for index, (output, target) in enumerate(pairs):
-        whole.update(output, target)
-        (first if index < 1 else second).update(output, target)
-    first.merge(second)
-    assert isinstance(whole, Metric)
-    assert first.result() == pytest.approx(whole.result(), rel=1e-12)
-    with pytest.raises(ValueError, match="no picture"):
-        Ssim().result()

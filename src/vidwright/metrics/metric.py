@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Literal, Protocol, Self, runtime_checkable
 
 from torch import Tensor
@@ -44,8 +45,8 @@ def same_shape(output: Tensor, target: Tensor) -> None:
         raise ValueError("nothing to measure: the picture is empty")
 
 
-class PictureMean(ABC):
-    """A metric that is the mean of one figure per picture.
+class Mean(ABC):
+    """A metric that is the mean of many figures.
 
     The figures are kept and summed exactly at the end, so that no order and no split changes the last bit.
     """
@@ -53,9 +54,9 @@ class PictureMean(ABC):
     def __init__(self) -> None:
         self._values: list[float] = []
 
+    @abstractmethod
     def update(self, output: Tensor, target: Tensor) -> None:
         """Take in one picture and what it should have been; tensors of one shape."""
-        self._values.append(self._measure(output, target))
 
     def merge(self, other: Self) -> None:
         """Take in what `other` has seen."""
@@ -67,5 +68,59 @@ class PictureMean(ABC):
             raise ValueError("no picture has been measured")
         return math.fsum(self._values) / len(self._values)
 
+
+class PictureMean(Mean):
+    """The mean of one figure per picture."""
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Take in one picture and what it should have been; tensors of one shape."""
+        self._values.append(self._measure(output, target))
+
     @abstractmethod
     def _measure(self, output: Tensor, target: Tensor) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A picture and what it should have been; `cut` on the first of a shot."""
+
+    output: Tensor
+    target: Tensor
+    cut: bool
+
+
+class PairMean(Mean):
+    """The mean of one figure per pair of successive pictures of a shot.
+
+    The outermost pictures are kept, so that merging two halves measures the pair between them as well.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: Moment | None = None
+        self._last: Moment | None = None
+
+    def update(self, output: Tensor, target: Tensor, *, cut: bool = False) -> None:
+        """Take in the next picture (C, H, W) and what it should have been; a `cut` makes no pair with the last."""
+        same_shape(output, target)
+        moment = Moment(output.detach().clone(), target.detach().clone(), cut)
+        self._pair_with(moment)
+        self._first, self._last = self._first or moment, moment
+
+    def merge(self, other: Self) -> None:
+        """Take in what `other` has seen, which follows directly on one's own unless it begins with a cut."""
+        if other._first is None:
+            return
+        self._pair_with(other._first)
+        super().merge(other)
+        self._first, self._last = self._first or other._first, other._last
+
+    def _pair_with(self, moment: Moment) -> None:
+        if self._last is None or moment.cut:
+            return
+        value = self._measure(self._last, moment)
+        if value is not None:
+            self._values.append(value)
+
+    @abstractmethod
+    def _measure(self, before: Moment, after: Moment) -> float | None: ...

@@ -1,0 +1,41 @@
+"""Optical flow: dense inverse search, "Fast optical flow using dense inverse search", ECCV 2016, as OpenCV has it.
+
+Shape suffixes: C channels, H rows, W columns, 2 is (dx, dy) in pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Flow is found at no more lines than this: at full size it is slower and, on fast motion, worse.
+LINES = 240
+#: The coarsest picture in which the search finds whole patches.
+_SMALLEST = 32
+
+
+def optical_flow(first_CHW: Tensor, second_CHW: Tensor) -> Tensor:
+    """Flow (2, H, W) in fp32 from the first picture to the second: first(p) is about second(p + flow(p)).
+
+    Pictures are (1 or more, H, W) of one size, floating point in [0, 1]; channels past the third are not looked at.
+    The flow has the pictures' size and lies on the CPU. Raises `ValueError` when shapes differ.
+    """
+    if first_CHW.shape != second_CHW.shape or first_CHW.ndim != 3:
+        raise ValueError(f"flow needs two (C, H, W) of one size: {tuple(first_CHW.shape)}, {tuple(second_CHW.shape)}")
+    height, width = first_CHW.shape[-2:]
+    scale = min(LINES / height, 1.0)
+    size = (max(round(width * scale), _SMALLEST), max(round(height * scale), _SMALLEST))
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    small_HW2 = search.calc(_grey(first_CHW, size), _grey(second_CHW, size), None)  # pyright: ignore
+    flow_HW2 = cv2.resize(small_HW2, (width, height), interpolation=cv2.INTER_LINEAR)
+    flow_HW2 = flow_HW2 * np.array([width / size[0], height / size[1]], dtype=np.float32)
+    return torch.from_numpy(flow_HW2).permute(2, 0, 1).contiguous()
+
+
+def _grey(picture_CHW: Tensor, size: tuple[int, int]) -> np.ndarray:
+    grey_HW = picture_CHW[:3].detach().float().mean(dim=0).clamp(0, 1).mul(255).cpu().numpy()
+    shrinking = size[0] * size[1] < grey_HW.size
+    resized_HW = cv2.resize(grey_HW, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    return np.rint(resized_HW).astype(np.uint8)

@@ -1,0 +1,58 @@
+"""Optical flow on textures that move by a known amount."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidwright.data.seeding import generator
+from vidwright.nn.warp import warp
+from vidwright.vision.flow import LINES, optical_flow
+
+
+def _texture(height: int, width: int, coarseness: int = 8) -> Tensor:
+    coarse = torch.rand(1, 3, height // coarseness + 2, width // coarseness + 2, generator=generator(1, height, width))
+    return F.interpolate(coarse, (height, width), mode="bicubic")[0].clamp(0, 1)
+
+
+def _moved(dx: int, dy: int, height: int, width: int, coarseness: int = 8) -> tuple[Tensor, Tensor]:
+    """A window on a texture, and the same after the picture has moved by (dx, dy)."""
+    big = _texture(height + 2 * abs(dy), width + 2 * abs(dx), coarseness)
+    top, left = abs(dy), abs(dx)
+    second = big[:, top - dy : top - dy + height, left - dx : left - dx + width]
+    return big[:, top : top + height, left : left + width], second
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, -4), (-5, 2), (0, 0)])
+def test_finds_how_a_picture_moved(dx: int, dy: int):
+    flow = optical_flow(*_moved(dx, dy, 96, 120))
+    middle = flow[:, 16:-16, 16:-16].flatten(1)
+    assert torch.allclose(middle.median(dim=1).values, torch.tensor([dx, dy]).float(), atol=0.1)
+
+
+def test_large_pictures_are_searched_small_and_answered_in_their_own_pixels():
+    first, second = _moved(12, -8, 2 * LINES, 500, coarseness=24)
+    flow = optical_flow(first, second)
+    assert flow.shape == (2, 2 * LINES, 500) and flow.dtype == torch.float32
+    assert torch.allclose(flow[:, 40:-40, 40:-40].flatten(1).median(dim=1).values, torch.tensor([12.0, -8]), atol=0.3)
+
+
+def test_warping_the_second_picture_along_it_gives_the_first():
+    first, second = _moved(4, 3, 96, 96)
+    warped = warp(second[None], optical_flow(first, second)[None])[0]
+    inner = (slice(None), slice(16, -16), slice(16, -16))
+    before, after = ((picture - first)[inner].square().mean() for picture in (second, warped))
+    assert after < before / 100
+
+
+@pytest.mark.parametrize("size", [(2, 2), (9, 300), (300, 9)])
+def test_equal_pictures_of_any_size_do_not_move(size: tuple[int, int]):
+    picture = torch.rand(4, *size, generator=generator(2, *size))
+    assert torch.equal(optical_flow(picture, picture.clone()), torch.zeros(2, *size))
+
+
+def test_pictures_of_two_sizes_are_refused():
+    with pytest.raises(ValueError, match="two \\(C, H, W\\) of one size"):
+        optical_flow(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9))
