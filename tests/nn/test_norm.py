@@ -38,6 +38,15 @@ def test_the_layout_is_kept(norm):
     assert norm(x).is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("norm", [ChannelRMSNorm(6), ChannelLayerNorm(6)], ids=lambda norm: type(norm).__name__)
+def test_bf16_goes_in_and_out_under_autocast(norm):
+    x = picture()
+    with torch.autocast("cpu", torch.bfloat16):
+        near = norm(x.bfloat16())
+    assert near.dtype is torch.bfloat16
+    torch.testing.assert_close(near.float(), norm(x), rtol=0.02, atol=0.02)
+
+
 def learned_gdn(inverse: bool) -> GDN:
     gdn = GDN(6, inverse=inverse)
     generator = torch.Generator().manual_seed(1)
