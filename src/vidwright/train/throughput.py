@@ -91,7 +91,7 @@ def bare_loop(
         return x_BCHW.to(torch.device(device), dtype, memory_format=torch.channels_last)
 
     convs = [nn.Conv2d(i, o, 3, padding=1, bias=False) for i, o in itertools.pairwise(widths)]
-    net = nn.Sequential(*convs).to(torch.device(device), dtype, memory_format=torch.channels_last)
+    net = nn.Sequential(*convs).to(device, dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     x_BCHW, gradient_BCHW = pictures(widths[0]), pictures(widths[-1])
 
     def step() -> None:
