@@ -21,8 +21,9 @@ from torch import Tensor
 from vidwright.core import Frame
 from vidwright.core.errors import BadInput
 from vidwright.data import degrade
-from vidwright.data.pairs import clips, through_h264
+from vidwright.data.pairs import clips
 from vidwright.io import open_video
+from vidwright.io.roundtrip import roundtrip
 from vidwright.metrics.psnr import psnr_y
 from vidwright.nn.model import FrameModel
 
@@ -37,7 +38,7 @@ SHRINKS: dict[str, Shrink] = {
     "cubic": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.cubic),
     "area": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.area),
     "lanczos": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.lanczos),
-    "bicubic+crf28": lambda x_TCHW, scale: through_h264(degrade.shrink(x_TCHW, scale, degrade.bicubic), crf=28),
+    "bicubic+crf28": lambda x_TCHW, scale: roundtrip(degrade.shrink(x_TCHW, scale, degrade.bicubic), "h264", 28),
 }
 
 

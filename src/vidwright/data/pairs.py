@@ -6,20 +6,18 @@ Shapes: T frames, C channels, H height, W width; s scale.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import BadInput
 from vidwright.data import degrade
-from vidwright.io import open_video, save_video
+from vidwright.io import open_video
+from vidwright.io.roundtrip import roundtrip
 
 SUFFIXES = {".mp4", ".mkv", ".mov", ".webm"}
 
@@ -98,19 +96,4 @@ def _lows(high: Tensor, scale: int, random: torch.Generator) -> Iterator[tuple[s
     source = ("bicubic", "bicubic", "area", "lanczos")[int(torch.randint(4, (), generator=random))]
     yield from clean.items()
     yield "blur", degrade.shrink(high, scale, degrade.blurred(sigma))
-    yield "h264", through_h264(clean[source], crf=int(torch.randint(20, 33, (), generator=random)))
-
-
-def through_h264(frames_TCHW: Tensor, *, crf: int) -> Tensor:
-    """uint8 frames as a viewer sees them after x264 at `crf`, with its subsampled chroma and its artefacts."""
-    rate = Fraction(25)
-    info = VideoInfo(frames_TCHW.shape[-1], frames_TCHW.shape[-2], rate, time_base=1 / rate)
-
-    def frames() -> Iterator[Frame]:
-        for number, data in enumerate(frames_TCHW):
-            yield Frame(data.float() / 255, number / rate)
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        save_video(Video(info, frames), path, crf=crf, preset="veryfast")
-        return torch.stack([degrade.to_bytes(frame.data * 255) for frame in open_video(path)])
+    yield "h264", roundtrip(clean[source], "h264", int(torch.randint(20, 33, (), generator=random)))
