@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 _WORD = 4  # bytes of a word, little-endian
+_LIBRARY: Any = constriction.stream  # pyright: ignore
 
 
 def encode(symbols: Sequence[Tensor], tables_NK: Sequence[Tensor]) -> bytes:
@@ -66,11 +67,11 @@ class Decoder:
 
 
 def _coder(*words: Any) -> Any:
-    return constriction.stream.stack.AnsCoder(*words)
+    return _LIBRARY.stack.AnsCoder(*words)
 
 
 def _family() -> Any:
-    return constriction.stream.model.Categorical(perfect=False)
+    return _LIBRARY.model.Categorical(perfect=False)
 
 
 def _weights(table_NK: Tensor) -> Any:
