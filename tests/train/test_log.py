@@ -59,14 +59,12 @@ def test_no_log_is_an_empty_one_and_a_missing_folder_an_error(tmp_path):
         Log(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    "torn", ['{"kind":"step","st', '{"kind":"step"', "{", '{"kind":"step","step":4}\x00\x00', "é"[:1]]
-)
+@pytest.mark.parametrize("torn", [b'{"kind":"step","st', b"{", b"\x00\x00", b'{"kind":"step","name":"\xc3'])
 def test_a_torn_last_line_is_dropped(tmp_path, torn):
     with Log(tmp_path) as log:
         steps(log, 1, 2)
     path = tmp_path / "log.jsonl"
-    path.write_bytes(path.read_bytes() + torn.encode()[:-1] + b"\xc3")
+    path.write_bytes(path.read_bytes() + torn)
     assert numbers(tmp_path) == [1, 2]
     with Log(tmp_path) as log:
         steps(log, 3)

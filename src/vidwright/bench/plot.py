@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from vidwright.core.curve import path, thinned
+
 _WIDTH, _HEIGHT = 1000, 100
-_POINTS = 500  # pairs of lowest and highest per plot: as fine as a screen shows
 
 
 def plot(values: Sequence[float], marks: Sequence[int], *, name: str, step: float, digits: int, unit: str = "") -> str:
@@ -43,22 +44,12 @@ def _dot(number: int, values: Sequence[float], floor: float, ceiling: float) -> 
 
 def _trace(values: Sequence[float], floor: float, ceiling: float) -> str:
     last = max(len(values) - 1, 1)
-    points = [(_WIDTH * n / last, _height(values[n], floor, ceiling)) for n in _kept(values)]
+    points = [(_WIDTH * n / last, _height(values[n], floor, ceiling)) for n in thinned(values)]
     if len(points) == 1:
         points.append((float(_WIDTH), points[0][1]))
-    return "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points)
+    return path(points)
 
 
 def _height(value: float, floor: float, ceiling: float) -> float:
     share = (min(max(value, floor), ceiling) - floor) / (ceiling - floor)
     return _HEIGHT * (1 - share)
-
-
-def _kept(values: Sequence[float]) -> list[int]:
-    if len(values) <= 2 * _POINTS:
-        return list(range(len(values)))
-    kept: set[int] = set()
-    for part in range(_POINTS):
-        stretch = range(part * len(values) // _POINTS, (part + 1) * len(values) // _POINTS)
-        kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
-    return sorted(kept)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import re
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 from pathlib import Path
 
 from vidwright.bench.compare import Comparison, FileFacts, FrameScore
@@ -16,6 +13,7 @@ from vidwright.bench.excerpt import Media, embed
 from vidwright.bench.plot import plot
 from vidwright.bench.strips import Strip, strips
 from vidwright.core.files import write_atomic
+from vidwright.core.page import asset, data_uri, filled, style
 
 _LABELS = {"psnr": "PSNR, luma", "ssim": "SSIM, luma", "psnr_u": "PSNR, Cb", "psnr_v": "PSNR, Cr"}
 _FOOTER = (
@@ -34,16 +32,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
     media = embed(comparison)
     pictures = strips(comparison)
     parts = _parts(comparison, media, pictures)
-    write_atomic(path, _fill(_asset("report.html"), parts))
-
-
-def _asset(name: str) -> str:
-    return resources.files("vidwright.bench").joinpath(name).read_text(encoding="utf-8")
-
-
-def _fill(template: str, parts: dict[str, str]) -> str:
-    """One pass, so that braces in what is filled in stay what they are."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+    write_atomic(path, filled(asset("bench", "report.html"), parts))
 
 
 def _parts(comparison: Comparison, media: Media, pictures: list[Strip]) -> dict[str, str]:
@@ -53,14 +42,14 @@ def _parts(comparison: Comparison, media: Media, pictures: list[Strip]) -> dict[
     last = max(len(frames) - 1, 1)
     return {
         "title": escape(f"{a.path.name} and {b.path.name}: vidwright compare"),
-        "css": _asset("report.css"),
+        "css": style("bench", "report.css"),
         "name_a": escape(a.path.name),
         "name_b": escape(b.path.name),
         "warnings": _warnings(comparison.warnings),
         "headline": _headline(comparison),
         "aspect": f"{width / height:.5f}",
-        "media_a": _data_uri(media.kind_a, media.a),
-        "media_b": _data_uri(media.kind_b, media.b),
+        "media_a": data_uri(media.kind_a, media.a),
+        "media_b": data_uri(media.kind_b, media.b),
         "media_note": escape(f" {media.note}" if media.note else ""),
         "excerpt": "" if media.whole else _excerpt(100 * media.first / last, 100 * media.last / last),
         "plots": "\n".join(_plots(frames, comparison.worst)),
@@ -70,12 +59,8 @@ def _parts(comparison: Comparison, media: Media, pictures: list[Strip]) -> dict[
         "files": _files(a, b),
         "footer": _FOOTER,
         "data": _data(comparison, media),
-        "script": _asset("report.js"),
+        "script": asset("bench", "report.js"),
     }
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _warnings(warnings: tuple[str, ...]) -> str:
@@ -121,7 +106,7 @@ def _plots(frames: tuple[FrameScore, ...], worst: tuple[int, ...]) -> Iterator[s
 
 def _strip(strip: Strip, score: FrameScore) -> str:
     images = "".join(
-        f'<img src="{_data_uri("image/jpeg", content)}" alt="{what}" width="{strip.width}" height="{strip.height}">'
+        f'<img src="{data_uri("image/jpeg", content)}" alt="{what}" width="{strip.width}" height="{strip.height}">'
         for what, content in (("A", strip.a), ("B", strip.b), ("Difference", strip.difference))
     )
     parts = [f"{float(score.time):.3f} s", f"{_number(score.psnr, 2)} dB"]
