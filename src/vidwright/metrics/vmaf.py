@@ -134,7 +134,7 @@ def _running(executable: str, folder: Path) -> Generator[IO[bytes]]:
     graph = _GRAPH.format(log=_LOG, threads=os.cpu_count() or 1)
     command = [executable, "-nostdin", "-loglevel", "error", "-f", "yuv4mpegpipe", "-i", "pipe:0"]
     command += ["-filter_complex", graph, "-f", "null", "-"]
-    with (folder / "errors.txt").open("w+", errors="replace") as words:
+    with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=words, cwd=folder)
         assert process.stdin is not None
         try:
@@ -149,5 +149,5 @@ def _running(executable: str, folder: Path) -> Generator[IO[bytes]]:
                 process.stdin.close()
         if process.returncode:
             words.seek(0)
-            last = (words.read().strip().splitlines() or ["no reason given"])[-1]
+            last = (words.read().decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
             raise JobFailed("vmaf", f"FFmpeg failed: {last}", "install another imageio-ffmpeg, or leave VMAF out")
