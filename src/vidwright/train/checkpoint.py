@@ -18,7 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed.checkpoint as dcp
+from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 
 from vidwright.core.errors import BadInput, JobFailed
@@ -45,7 +47,7 @@ def save(folder: Path, state: State, *, facts: dict[str, Any], world: World = AL
         world.wait()
         with _quiet():
             writer = dcp.HuggingFaceStorageWriter(str(part), save_distributed=True)
-            dcp.save(state.tensors(), storage_writer=writer, no_dist=world.size == 1)
+            dcp.save(_plain(state), storage_writer=writer, no_dist=world.size == 1)
         if world.leads:
             _finish(part, path, _page(state, facts))
             _prune(folder)
@@ -58,8 +60,8 @@ def save(folder: Path, state: State, *, facts: dict[str, Any], world: World = AL
     return path
 
 
-def load(folder: Path, state: State, *, world: World = ALONE) -> tuple[dict[str, Any], list[str]]:
-    """Set `state` to the newest sound checkpoint; returns its facts, and a warning for each damaged one passed over.
+def load(folder: Path, state: State, *, world: World = ALONE) -> list[str]:
+    """Set `state` to the newest sound checkpoint; returns a warning for each damaged one passed over.
 
     Raises `BadInput` when there is none, and `JobFailed` when it holds other tensors than the state.
     """
@@ -72,7 +74,7 @@ def load(folder: Path, state: State, *, world: World = ALONE) -> tuple[dict[str,
         _read(path, state, world)
         state.step, state.batch = page["step"], page["batch"]
         state.seconds, state.bad = page["seconds"], page["bad"]
-        return page["facts"], skipped
+        return skipped
     raise BadInput(folder, "there is no sound checkpoint in it", "run without --resume to begin anew")
 
 
@@ -122,11 +124,20 @@ def _read(path: Path, state: State, world: World) -> None:
     try:
         with _quiet():
             reader = dcp.HuggingFaceStorageReader(str(path))
-            dcp.load(state.tensors(), storage_reader=reader, no_dist=world.size == 1)
+            tensors = _plain(state)
+            dcp.load(tensors, storage_reader=reader, no_dist=world.size == 1)
     except (RuntimeError, ValueError, CheckpointException) as error:
         raise JobFailed(
             path, "this checkpoint holds another network than the recipe's", "resume it with the recipe it was made by"
         ) from error
+    with torch.no_grad():
+        for name, tensor in state.tensors().items():
+            tensor.copy_(tensors[name])
+
+
+def _plain(state: State) -> dict[str, Tensor]:
+    """The state's tensors in C order, the only one that safetensors knows."""
+    return {name: tensor.contiguous() for name, tensor in state.tensors().items()}
 
 
 def _os_error(error: BaseException) -> OSError:

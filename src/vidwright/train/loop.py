@@ -47,8 +47,8 @@ class Step:
     """What one batch did.
 
     `number` counts updates, `batch` batches. `losses` are means over all processes, `gradient` is the norm before
-    clipping, `seconds` and `waited` are the run's wall clock so far and the part of it spent waiting for data. `bad`
-    says where something was not finite; the batch was then left out.
+    clipping. `seconds` is the run's wall clock so far; since the last resume, `waited` of it went by waiting for data
+    and `worked` in the updates. `bad` says where something was not finite; the batch was then left out.
     """
 
     number: int
@@ -58,6 +58,7 @@ class Step:
     gradient: float
     seconds: float
     waited: float
+    worked: float
     bad: Where | None = None
 
     @property
@@ -90,12 +91,12 @@ def train(
     """
     update = _Updater(model or state.net, objective, optimiser, world, dtype)
     good = Snapshot.of(state)
-    began, waited, source = time.monotonic() - state.seconds, 0.0, iter(batches)
+    source, began, waited, worked = iter(batches), time.monotonic() - state.seconds, 0.0, 0.0
     while (progress := budget.progress(state.step, state.seconds)) < 1:
         asked = time.monotonic()
         if (batch := next(source, None)) is None:
             return
-        waited += time.monotonic() - asked
+        given = time.monotonic()
         torch.manual_seed(generator(seed, state.batch).initial_seed())
         rate = learning_rate(optimiser.learning_rate, state.step, optimiser.warmup, progress)
         losses, gradient, bad = dict[str, float](), 0.0, None
@@ -110,8 +111,10 @@ def train(
                 good.restore(state)
             state.bad.append(state.batch)
         state.batch += 1
-        state.seconds = world.lead(time.monotonic() - began)
-        yield Step(state.step, state.batch - 1, losses, rate, gradient, state.seconds, waited, bad)
+        done = time.monotonic()
+        waited, worked = waited + given - asked, worked + done - given
+        state.seconds = world.lead(done - began)
+        yield Step(state.step, state.batch - 1, losses, rate, gradient, state.seconds, waited, worked, bad)
         if bad:
             _stop_when_diverged(state)
 

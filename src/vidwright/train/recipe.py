@@ -1,0 +1,159 @@
+"""A recipe: everything that decides a training run besides the clips and the machine.
+
+Recipes are functions in `train/recipes/<model>.py` that return one; `x2_fast` in `restorer.py` is
+`enhance/restorer:x2-fast`. A resolved recipe is JSON: it stands in the run, in its checkpoints and in its weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from vidwright.core.errors import UsageError
+from vidwright.models import DType
+from vidwright.train import recipes
+from vidwright.train.optimiser import Optimiser
+from vidwright.train.schedule import Budget
+from vidwright.train.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to train (`model`, `config`), on what (`task`), how (`optimiser`, `batch`) and how long (`budget`).
+
+    `weights` is the name of the result. `batch` is the samples of one step, over all processes together. There are
+    `validations` validations, evenly over the budget, on at most `validate_on` clips each. `dtype` is that of automatic
+    mixed precision.
+    """
+
+    model: str
+    weights: str
+    config: Any
+    task: Task
+    optimiser: Optimiser
+    budget: Budget
+    batch: int
+    validations: int = 10
+    validate_on: int = 8
+    dtype: DType = "auto"
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """`<task>/<model>:<weights>`."""
+        return f"{self.model}:{self.weights}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field as JSON has it."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def changed(self, assignments: Iterable[str]) -> Recipe:
+        """With fields set as in `optimiser.learning_rate=1e-3`.
+
+        Raises `UsageError` for a field that does not exist, naming the nearest, or a value of the wrong type.
+        """
+        recipe = self
+        for assignment in assignments:
+            path, sign, text = assignment.partition("=")
+            if not sign:
+                raise UsageError(f"--set {assignment}", "there is no = in it", "write --set field.field=value")
+            recipe = _replaced(recipe, path.split("."), _parsed(text), f"--set {path}")
+        return recipe
+
+
+def names() -> list[str]:
+    """All recipes by name, sorted."""
+    return sorted(make().name for module in _modules() for make in _functions(module).values())
+
+
+def load(name: str) -> Recipe:
+    """The recipe `<task>/<model>:<weights>`; without weights the first in its file.
+
+    Raises `UsageError` naming the nearest when there is none.
+    """
+    found = {recipe.name: recipe for module in _modules() for recipe in (f() for f in _functions(module).values())}
+    if name in found:
+        return found[name]
+    for recipe in found.values():
+        if name == recipe.model:
+            return recipe
+    near = difflib.get_close_matches(name, found, n=3, cutoff=0.3) or list(found)
+    raise UsageError(name, "there is no such recipe", f"did you mean {' or '.join(near)}?")
+
+
+def from_json(page: dict[str, Any]) -> Recipe:
+    """The recipe that `as_json` gave. Raises `UsageError` when it is of another version of the package."""
+    recipe = load(f"{page.get('model')}:{page.get('weights')}")
+    return _rebuilt(recipe, page, "the recipe")
+
+
+def _modules() -> Iterable[ModuleType]:
+    for module in pkgutil.iter_modules(recipes.__path__):
+        yield importlib.import_module(f"{recipes.__name__}.{module.name}")
+
+
+def _functions(module: ModuleType) -> dict[str, Callable[[], Recipe]]:
+    """A recipe file's recipes in its own order: its public functions that return one."""
+    functions = inspect.getmembers_static(module, inspect.isfunction)
+    own = [f for _, f in functions if f.__module__ == module.__name__ and f.__annotations__.get("return") == "Recipe"]
+    return {f.__name__: f for f in sorted(own, key=lambda f: f.__code__.co_firstlineno) if f.__name__[0] != "_"}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _replaced(base: Any, path: list[str], value: Any, subject: str) -> Any:
+    """`base` with the field at `path` set."""
+    name, *rest = path
+    _require_field(base, name, subject)
+    inner = getattr(base, name)
+    if rest:
+        if not dataclasses.is_dataclass(inner):
+            raise UsageError(subject, f"{name} has no fields of its own", "set it as a whole")
+        return _with(base, subject, **{name: _replaced(inner, rest, value, subject)})
+    return _rebuilt(base, {name: value}, subject)
+
+
+def _rebuilt(base: Any, page: dict[str, Any], subject: str) -> Any:
+    """`base`, a dataclass, with the fields that `page` names."""
+    hints = get_type_hints(type(base))
+    fields: dict[str, Any] = {}
+    for name, value in page.items():
+        _require_field(base, name, subject)
+        inner = getattr(base, name)
+        if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+            fields[name] = _rebuilt(inner, value, subject)
+            continue
+        try:
+            fields[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            raise UsageError(f"{subject}={value}", error.errors()[0]["msg"], f"{name} is {inner!r} now") from error
+    return _with(base, subject, **fields)
+
+
+def _with(base: Any, subject: str, **fields: Any) -> Any:
+    try:
+        return dataclasses.replace(base, **fields)
+    except (ValueError, TypeError) as error:
+        raise UsageError(subject, str(error), "choose another value") from error
+
+
+def _require_field(base: Any, name: str, subject: str) -> None:
+    legal = [field.name for field in dataclasses.fields(base)]
+    if name not in legal:
+        near = difflib.get_close_matches(name, legal, n=2, cutoff=0.4) or legal
+        raise UsageError(subject, f"there is no field {name!r}", f"did you mean {' or '.join(near)}?")

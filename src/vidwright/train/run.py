@@ -1,0 +1,293 @@
+"""A recipe run in a folder, from its first step or from where it was left.
+
+RUN/log.jsonl, pictures/, report.html      what happened
+RUN/checkpoints/                           what `resume` goes on from, the resolved recipe with it
+RUN/best.safetensors, last.safetensors     averaged weights: of the best validation, and at the end
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vidwright import models
+from vidwright.core.errors import Interrupted, JobFailed, OutputExists, UsageError, VidwrightError
+from vidwright.core.files import explain_os_error
+from vidwright.data.fingerprint import digest
+from vidwright.data.loader import Share, batches
+from vidwright.nn.conv import fold
+from vidwright.train import checkpoint
+from vidwright.train.environment import environment
+from vidwright.train.log import Log
+from vidwright.train.loop import Diverged, Step, train
+from vidwright.train.parallel import World, join_world, replicate, shard
+from vidwright.train.recipe import Recipe
+from vidwright.train.log import read as write_report
+from vidwright.train.state import State
+from vidwright.train.task import Evaluation
+from vidwright.weights.store import save_weights
+
+#: Wall clock between checkpoints.
+CHECKPOINT_SECONDS = 60.0
+
+CHECKPOINTS, BEST, LAST = "checkpoints", "best.safetensors", "last.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a recipe is run, which does not change what is learned.
+
+    `valid` is a folder to validate on; without it a part of `data` is kept out of the training. `workers` processes
+    make the samples (0: a thread). `shard` spreads the parameters over the processes of `torchrun` (FSDP2) instead of
+    copying them (DDP). `licence` is what the weights shall say of the data's licence.
+    """
+
+    data: Path
+    out: Path
+    valid: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    workers: int = 0
+    compile: bool = False
+    shard: bool = False
+    licence: str = ""
+
+
+#: Told of every step, of every validation, and of warnings as text.
+Watch = Callable[[Step | Evaluation | str], None]
+
+
+def run(recipe: Recipe, setting: Setting, *, watch: Watch = lambda event: None, stop: threading.Event) -> Evaluation:
+    """Train until the budget is used; returns the evaluation of the averaged weights at the end.
+
+    Once `stop` is set the run ends after the step that it is in. Raises `OutputExists` when RUN holds a run and
+    `resume` is not asked for, `Interrupted` when stopped, `Diverged` when training broke down; what was trained is in
+    a checkpoint then.
+    """
+    with join_world(models.resolve_device(setting.device)) as world:
+        _check(recipe, setting, world)
+        return _Run(recipe, setting, world, watch, stop).finish()
+
+
+class _Run:
+    """One process's part in a run; the leading process writes the files."""
+
+    def __init__(self, recipe: Recipe, setting: Setting, world: World, watch: Watch, stop: threading.Event) -> None:
+        self.recipe, self.setting, self.world, self.stop = recipe, setting, world, stop
+        self.watch: Watch = watch if world.leads else lambda event: None
+        self.checkpoints = setting.out / CHECKPOINTS
+        self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
+        torch.manual_seed(recipe.seed)
+        net = models.card(recipe.model).build(recipe.config).to(world.device)
+        if setting.shard:
+            shard(net, world)
+        else:
+            _channels_last(net)
+        self.state = State.fresh(net, recipe.optimiser)
+        self.facts: dict[str, Any] = {
+            "recipe": recipe.as_json(),
+            "data": {"sha256": digest(setting.data), "licence": setting.licence},
+            "best": None,
+        }
+        if setting.resume:
+            self._resume()
+        self.log = self._open_log() if world.leads else None
+        self._write(
+            "start",
+            recipe=recipe.as_json(),
+            environment=environment(),
+            parameters=sum(p.numel() for p in net.parameters()),
+        )
+
+    def _open_log(self) -> Log:
+        try:
+            self.setting.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(self.setting.out, error) from error
+        opened = Log(self.setting.out)
+        if self.setting.resume:
+            opened.truncate(self.state.step)
+        return opened
+
+    def finish(self) -> Evaluation:
+        """All steps that are left, and the evaluation of what they led to."""
+        try:
+            self._train()
+        except VidwrightError as error:
+            if self.world.size == 1 or isinstance(error, Diverged):  # else the other processes are not here
+                self._end("diverged" if isinstance(error, Diverged) else "failed")
+            raise
+        if self.stop.is_set():
+            self._end("interrupted")
+            raise Interrupted(self.setting.out, f"stopped at step {self.state.step}", "run it again with --resume")
+        last = self._validate()
+        self._end("budget")
+        self.world.wait()
+        return last
+
+    def _train(self) -> None:
+        recipe, state, world = self.recipe, self.state, self.world
+        done, saved = recipe.budget.progress(state.step, state.seconds), state.seconds
+        for step in self._steps():
+            self._note(step)
+            before, done = done, recipe.budget.progress(state.step, state.seconds)
+            if int(before * recipe.validations) < int(done * recipe.validations) and done < 1:
+                self._validate()
+            if state.seconds - saved > CHECKPOINT_SECONDS:
+                saved = state.seconds
+                self._save_or_warn()
+            if not world.all_agree(not self.stop.is_set()):
+                self.stop.set()
+                return
+
+    def _steps(self) -> Any:
+        recipe, setting, state, world = self.recipe, self.setting, self.state, self.world
+        model = replicate(state.net, world)
+        share = Share(world.rank, world.size)
+        source = batches(self.samples, recipe.batch, start=state.batch, workers=setting.workers, share=share)
+        with closing(source):
+            yield from train(
+                state,
+                source,
+                recipe.task.objective,
+                optimiser=recipe.optimiser,
+                budget=recipe.budget,
+                model=torch.compile(model) if setting.compile else model,  # pyright: ignore[reportArgumentType]
+                world=world,
+                dtype=models.resolve_dtype(recipe.dtype, world.device),
+                seed=recipe.seed,
+            )
+
+    def _note(self, step: Step) -> None:
+        if step.bad:
+            self._write("bad", step=step.number, batch=step.batch, where=step.bad)
+            self.watch(f"batch {step.batch} left out: its {step.bad} is not finite")
+        else:
+            self._write(
+                "step",
+                step=step.number,
+                batch=step.batch,
+                loss=step.loss,
+                losses=step.losses,
+                rate=step.rate,
+                gradient=step.gradient,
+                seconds=step.seconds,
+                worked=step.worked,
+                waited=step.waited,
+            )
+            self.watch(step)
+
+    def _validate(self) -> Evaluation:
+        """Judge the averaged weights, and keep them if they are the best so far."""
+        tensors, recipe = self.state.averaged(), self.recipe
+        if not self.world.leads:
+            return Evaluation({})
+        net = models.card(recipe.model).build(recipe.config)
+        net.load_state_dict(tensors)
+        found = recipe.task.evaluate(
+            fold(_channels_last(net.to(self.world.device))).eval().requires_grad_(False),
+            self.setting.valid or self.setting.data,
+            "all" if self.setting.valid else "valid",
+            recipe.seed,
+            recipe.validate_on,
+        )
+        assert self.log is not None
+        step = self.state.step
+        pictures = {name: self.log.picture(step, name, picture) for name, picture in found.pictures.items()}
+        self._write("valid", step=step, seconds=self.state.seconds, metrics=found.metrics, pictures=pictures)
+        header = self._header(found.metrics)
+        save_weights(self.setting.out / LAST, tensors, header)
+        if self._is_best(found.metrics):
+            self.facts["best"] = found.metrics
+            save_weights(self.setting.out / BEST, tensors, header)
+        self.watch(found)
+        return found
+
+    def _is_best(self, metrics: dict[str, float]) -> bool:
+        task, best = self.recipe.task, self.facts["best"]
+        if best is None:
+            return True
+        new, old = metrics[task.watch], best[task.watch]
+        return new > old if task.better == "higher" else new < old
+
+    def _header(self, metrics: dict[str, float]) -> dict[str, Any]:
+        page = self.facts["recipe"]
+        return {
+            "model": page["model"],
+            "name": page["weights"],
+            "config": page["config"],
+            "recipe": page,
+            "data": self.facts["data"],
+            "steps": self.state.step,
+            "minutes": round(self.state.seconds / 60, 1),
+            "metrics": metrics,
+        }
+
+    def _save(self) -> None:
+        checkpoint.save(self.checkpoints, self.state, facts=self.facts, world=self.world)
+
+    def _save_or_warn(self) -> None:
+        """A checkpoint on the way: without room for it the training is worth more than the checkpoint."""
+        try:
+            self._save()
+        except JobFailed as error:
+            if self.world.size > 1:  # the others wait for this one
+                raise
+            self.watch(f"no checkpoint at step {self.state.step}: {error.cause}")
+
+    def _resume(self) -> None:
+        self.facts["best"] = checkpoint.facts(self.checkpoints)["best"]
+        for warning in checkpoint.load(self.checkpoints, self.state, world=self.world):
+            self.watch(warning)
+
+    def _end(self, why: str) -> None:
+        self._save()
+        if why == "budget":
+            self._write_throughput()
+        self._write("end", step=self.state.step, seconds=self.state.seconds, why=why)
+        if self.log is not None:
+            write_report(self.setting.out)
+
+    def _write_throughput(self) -> None:
+        """What a step costs in arithmetic, and how fast this machine does nothing but its convolutions."""
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        if self.log is not None:
+            self.log.write(kind, **fields)
+
+
+def _check(recipe: Recipe, setting: Setting, world: World) -> None:
+    """Refuse what cannot work before anything is read or written."""
+    if recipe.batch % (world.size * recipe.optimiser.accumulate):
+        parts = f"{world.size} processes times {recipe.optimiser.accumulate} accumulated parts"
+        raise UsageError(f"--set batch={recipe.batch}", f"it does not divide into {parts}", "choose a multiple of both")
+    if recipe.optimiser.kind == "muon" and setting.shard:
+        raise UsageError("--shard", "Muon needs whole matrices", "leave --shard out, or --set optimiser.kind=adamw")
+    there = (setting.out / CHECKPOINTS).exists()
+    if not setting.resume:
+        if there:
+            raise OutputExists(setting.out, "it holds a run already", "add --resume to go on, or choose another --out")
+        return
+    before, now = checkpoint.facts(setting.out / CHECKPOINTS)["recipe"], recipe.as_json()
+    for length in ("budget", "validations", "validate_on"):  # how long, and how often it is looked at, may change
+        before.pop(length), now.pop(length)
+    for field in now:
+        if before.get(field) != now[field]:
+            raise UsageError(
+                setting.out, f"this run was begun with another {field}", "resume it with the recipe it was begun with"
+            )
+
+
+def _channels_last(net: nn.Module) -> nn.Module:
+    """Kernels in the layout that convolutions are fastest in; only those of two dimensions have it."""
+    for p in net.parameters():
+        if p.ndim == 4:
+            p.data = p.data.contiguous(memory_format=torch.channels_last)
+    return net

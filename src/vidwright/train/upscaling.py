@@ -1,0 +1,64 @@
+"""How well an upscaler brings back what was shrunk, for each way of shrinking.
+
+Frames 8 to 15 of each clip, as 8-bit R'G'B', cropped from the centre to at most 480x272 and to multiples of 8, are
+the truth; they are shrunk, rounded to 8 bits and enlarged by the model, which sees those eight frames and nothing
+else. PSNR of BT.601 studio luma without a 4-pixel border, mean over frames, then over clips.
+
+Shapes: T frames, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidwright.core import Frame
+from vidwright.core.errors import BadInput
+from vidwright.data import degrade
+from vidwright.io import open_video
+from vidwright.io.roundtrip import roundtrip
+from vidwright.metrics.psnr import psnr_y
+from vidwright.nn.model import FrameModel
+
+FIRST, LAST = 8, 16
+HEIGHT, WIDTH = 272, 480
+
+Shrink = Callable[[Tensor, int], Tensor]
+
+#: The ways of shrinking, from the one of papers to those of users' files.
+SHRINKS: dict[str, Shrink] = {
+    "bicubic": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.bicubic),
+    "cubic": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.cubic),
+    "area": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.area),
+    "lanczos": lambda x_TCHW, scale: degrade.shrink(x_TCHW, scale, degrade.lanczos),
+    "bicubic+crf28": lambda x_TCHW, scale: roundtrip(degrade.shrink(x_TCHW, scale, degrade.bicubic), "h264", 28),
+}
+
+
+def truth(path: Path) -> Tensor:
+    """The eight frames (T, 3, H, W) uint8 of a clip. Raises `BadInput` when it is too short."""
+    frames = [degrade.to_bytes(frame.data[:3] * 255) for frame in itertools.islice(open_video(path), FIRST, LAST)]
+    if len(frames) < LAST - FIRST:
+        raise BadInput(path, f"it has fewer than {LAST} frames", "leave it out of the folder")
+    x_TCHW = torch.stack(frames)
+    height, width = (min(most, side) // 8 * 8 for most, side in zip((HEIGHT, WIDTH), x_TCHW.shape[-2:], strict=True))
+    top, left = (x_TCHW.shape[-2] - height) // 2, (x_TCHW.shape[-1] - width) // 2
+    return x_TCHW[..., top : top + height, left : left + width].contiguous()
+
+
+def enlarge(model: FrameModel, low_TCHW: Tensor) -> Tensor:
+    """What a model makes of uint8 frames, as uint8 frames."""
+    frames = (Frame(data.float() / 255, Fraction(number, 25)) for number, data in enumerate(low_TCHW))
+    return torch.stack([degrade.to_bytes(frame.data * 255) for frame in model.stream(frames)])
+
+
+def mean_psnr_y(output_TCHW: Tensor, target_TCHW: Tensor) -> float:
+    """Mean over frames of PSNR-Y in dB, of uint8 frames."""
+    pairs = zip(output_TCHW.float() / 255, target_TCHW.float() / 255, strict=True)
+    values = [float(psnr_y(output, target)) for output, target in pairs]
+    return sum(values) / len(values)
