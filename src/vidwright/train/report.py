@@ -18,7 +18,7 @@ from vidwright.train.log import Row, read
 from vidwright.train.plot import Curve, chart, number, smoothed
 
 #: Series shorter than this are not averaged: every value can be seen.
-_FEW = 30
+_FEW = 100
 
 #: Bad batches that are listed one by one; the rest is a number.
 _LISTED = 8
@@ -26,6 +26,7 @@ _LISTED = 8
 _ENDS = {
     "budget": "Finished: the budget is used.",
     "interrupted": "Interrupted at step {step}; with --resume it goes on.",
+    "failed": "Ended by an error at step {step}; with --resume it goes on.",
     "diverged": "Stopped at step {step}: too many batches gave something that is not finite.",
 }
 _FOOTER = (
@@ -157,24 +158,25 @@ def _watched(run: _Run) -> tuple[str, Row | None]:
 
 
 def _speed(run: _Run) -> Iterator[tuple[str, str, str, str]]:
+    """Steps per second of training alone, validations left out, and the arithmetic they amount to."""
+    waited, worked = (_total(run.steps, key) for key in ("waited", "worked"))
+    trained = waited + worked if worked > 0 else run.seconds
     rate = _float(run.throughput.get("steps_per_second"))
-    if math.isnan(rate) and run.seconds > 0:
-        rate = len(run.steps) / run.seconds
+    if math.isnan(rate) and trained > 0:
+        rate = len(run.steps) / trained
     if not math.isnan(rate):
-        waiting = _waited(run.steps) / run.seconds if run.seconds > 0 else math.nan
-        rest = "" if math.isnan(waiting) else f"{100 * waiting:.1f} % of the time waiting for data"
-        yield "Speed", number(rate), "steps/s", rest
+        waiting = f"{100 * waited / trained:.1f} % of the time waiting for data" if trained > 0 else ""
+        yield "Speed", number(rate), "steps/s", waiting
     flops, peak = (_float(run.throughput.get(key)) for key in ("flops_per_step", "peak_flops"))
     if peak > 0 and flops > 0 and rate > 0:
         rest = f"of a bare loop's {_flops(peak)}/s; {_flops(flops)} a step"
         yield "Arithmetic", f"{100 * rate * flops / peak:.0f}", "%", rest
 
 
-def _waited(steps: list[Row]) -> float:
-    """Seconds of waiting over all sessions: the count begins again at each resume."""
+def _total(steps: list[Row], key: str) -> float:
+    """Seconds of one kind over all sessions: the count begins again at each resume."""
     total = before = 0.0
-    for row in steps:
-        now = _float(row.get("waited"))
+    for now in _values(steps, key):
         if not math.isnan(now):
             total += now - before if now >= before else now
             before = now
