@@ -26,10 +26,10 @@ from vidwright.nn.conv import fold
 from vidwright.train import checkpoint
 from vidwright.train.environment import environment
 from vidwright.train.log import Log
+from vidwright.train.report import write_report
 from vidwright.train.loop import Diverged, Step, train
 from vidwright.train.parallel import World, join_world, replicate, shard
 from vidwright.train.recipe import Recipe
-from vidwright.train.log import read as write_report
 from vidwright.train.state import State
 from vidwright.train.task import Evaluation
 from vidwright.weights.store import save_weights
