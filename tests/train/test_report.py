@@ -183,7 +183,7 @@ def test_a_long_run_stays_a_small_page(tmp_path):
     assert len(paths) >= 6 and max(len(re.findall("[ML]", path)) for path in paths) <= 1000
     assert len(page.text) < 300_000
     spike = [float(x) for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", paths[0]) if y == "0.00"]
-    assert spike and min(abs(x - 777.77) for x in spike) < 0.01
+    assert spike and min(abs(x - 388.85) for x in spike) < 0.01
 
 
 def test_pictures_are_capped_and_evenly_spread(tmp_path):

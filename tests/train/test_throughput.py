@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from vidwright.models.enhance.restorer import Config, Net
 from vidwright.train.environment import environment
-from vidwright.train.throughput import bare_loop, flops_of, peak_flops, speed_of
+from vidwright.train.throughput import bare_loop, convolutions_of, flops_of, peak_flops, speed_of
 
 B, H, W = 2, 6, 5
 
@@ -68,28 +68,42 @@ def test_the_bare_loop_is_the_networks_own_arithmetic():
     """x2-fast at batch 2 and 6x5, but for the small products that sum its kernels from their branches."""
     net = Net(Config())
     x_BTCHW = torch.rand(B, 3, 3, H, W)
-    widths = [conv.inputs for conv in net.convs] + [net.convs[-1].outputs]  # type: ignore[union-attr]
-    assert widths == [9, 32, 32, 32, 12]
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             loss = net(x_BTCHW).mean()
         loss.backward()
 
+    found = convolutions_of(step)
+    assert [c.kernel for c in found] == [(12, 32, 3, 3), (32, 32, 3, 3), (32, 32, 3, 3), (32, 9, 3, 3)]
+    assert {c.dtype for c in found} == {torch.bfloat16}
+    assert [c.wanted[0] for c in found] == [True, True, True, False]
     kernels = flops_of(lambda: sum(conv.weight.sum() for conv in net.convs).backward())  # type: ignore[union-attr]
-    bare = flops_of(bare_loop(widths, batch=B, height=H, width=W))
-    assert flops_of(step) - kernels == bare > 0
+    assert flops_of(step) - kernels == flops_of(bare_loop(found)) > 0
 
 
-def test_the_bare_loop_learns_nothing_and_leaves_nothing():
-    """The same gradients at every call: it neither updates nor accumulates."""
-    found: list[list[Tensor]] = []
-    step = bare_loop((3, 4, 2), batch=1, height=4, width=4, dtype=torch.float32)
-    net = next(cell.cell_contents for cell in step.__closure__ or () if isinstance(cell.cell_contents, nn.Module))
-    for _ in range(2):
-        step()
-        found.append([p.grad.clone() for p in net.parameters() if p.grad is not None])
-    assert len(found[0]) == 2 and all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Conv2d(4, 6, 3, stride=2, padding=1, dilation=2, groups=2),
+        nn.ConvTranspose2d(4, 6, 4, stride=2, padding=1),
+        nn.Conv3d(4, 6, (1, 3, 3)),
+        nn.Conv1d(4, 6, 3),
+    ],
+    ids=lambda net: type(net).__name__,
+)
+def test_the_bare_loop_does_any_convolution(net):
+    x = torch.rand(B, 4, *[7] * (net.weight.ndim - 2), requires_grad=True)
+
+    def step() -> None:
+        net(x).square().mean().backward()
+
+    assert flops_of(bare_loop(convolutions_of(step))) == flops_of(step) > 0
+
+
+def test_without_convolutions_there_is_no_peak():
+    dense = nn.Linear(3, 3)
+    assert peak_flops(lambda: dense(torch.rand(2, 3)).sum().backward()) is None
 
 
 def test_speeds_are_operations_over_time(monkeypatch: pytest.MonkeyPatch):
@@ -112,7 +126,9 @@ def test_speeds_are_operations_over_time(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_peak_is_found():
-    assert peak_flops((3, 8, 3), batch=1, height=8, width=8, seconds=0.02) > 0
+    net = nn.Conv2d(3, 8, 3)
+    peak = peak_flops(lambda: net(torch.rand(1, 3, 8, 8)).sum().backward(), seconds=0.02)
+    assert peak is not None and peak > 0
 
 
 def test_the_environment_says_what_ran_and_not_where():

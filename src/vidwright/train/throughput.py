@@ -1,23 +1,22 @@
 """How much arithmetic a step is, and how much of it this machine can do at all.
 
-A training step is measured against a bare loop: plain 3x3 convolutions of the same widths, forward and backward, with
-nothing around them. Two rates are given for each. By the clock is what the user waits for. Per second of processor
-time, times the threads, is what the clock would have shown had every thread had a core to itself and never waited:
-it is the one to compare on a machine that others use too.
-
-Shapes: B batch, C channels, H height, W width.
+A training step is measured against a bare loop: its own convolutions, forward and backward, of the same shapes and
+dtype, one after the other with nothing around them. Two rates are given for each. By the clock is what the user waits
+for. Per second of processor time, times the threads, is what the clock would have shown had every thread had a core to
+itself and never waited: it is the one to compare on a machine that others use too.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 #: Windows the measured time is divided into; the best of them counts, because others can only make it slower.
@@ -70,33 +69,75 @@ def _backward_flops(
     return sum(wanted[:2]) * 2 * math.prod(positions) * math.prod(kernel[1:])
 
 
-def bare_loop(
-    widths: Sequence[int],
-    *,
-    batch: int,
-    height: int,
-    width: int,
-    dtype: torch.dtype = torch.bfloat16,
-    device: torch.device | str = "cpu",
-) -> Callable[[], None]:
-    """One forward and backward pass of a chain of 3x3 convolutions: no data, no activations, no loss, no optimiser.
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """One convolution of a step: the shapes it was called with, its arithmetic, and how ATen names the rest.
 
-    `widths` are the channels from the input to the output, (9, 32, 32, 32, 12) for `restorer:x2-fast`; pictures are
-    (batch, C, height, width), channels_last. As in training, the input itself gets no gradient.
+    `options` are stride, padding, dilation, transposed, output padding and groups; `wanted` the gradients of input,
+    kernel and bias that were asked for.
+    """
+
+    gradient: tuple[int, ...]
+    inputs: tuple[int, ...]
+    kernel: tuple[int, ...]
+    options: tuple[Any, ...]
+    wanted: tuple[bool, bool, bool]
+    dtype: torch.dtype
+    device: torch.device
+
+
+class _Convolutions(TorchDispatchMode):
+    """Notes every convolution that is gone back through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Convolution] = []
+
+    def __torch_dispatch__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.ops.aten.convolution_backward.default:
+            gradient, inputs, kernel, _, *options, wanted = args
+            self.found.append(
+                Convolution(
+                    gradient=tuple(gradient.shape),
+                    inputs=tuple(inputs.shape),
+                    kernel=tuple(kernel.shape),
+                    options=tuple(options),
+                    wanted=(bool(wanted[0]), bool(wanted[1]), False),  # a bias is no arithmetic worth counting
+                    dtype=gradient.dtype,
+                    device=gradient.device,
+                )
+            )
+        return func(*args, **(kwargs or {}))
+
+
+def convolutions_of(step: Callable[[], object]) -> list[Convolution]:
+    """The convolutions of one call of `step` that it goes back through, in the order of the way back."""
+    with _Convolutions() as noted:
+        step()
+    return noted.found
+
+
+def bare_loop(convolutions: Sequence[Convolution]) -> Callable[[], None]:
+    """A step that does these convolutions, forward and backward, on noise: no data, no activations, no optimiser.
+
+    Everything is channels_last, the layout in which a CPU is fastest.
     """
     random = torch.Generator().manual_seed(0)
 
-    def pictures(channels: int) -> Tensor:
-        x_BCHW = torch.randn(batch, channels, height, width, generator=random)
-        return x_BCHW.to(torch.device(device), dtype, memory_format=torch.channels_last)
+    def noise(shape: Sequence[int], like: Convolution) -> Tensor:
+        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+        x = torch.randn(shape, generator=random).to(like.device, like.dtype)
+        return x.contiguous(memory_format=layouts.get(len(shape), torch.contiguous_format))
 
-    convs = [nn.Conv2d(i, o, 3, padding=1, bias=False) for i, o in itertools.pairwise(widths)]
-    net = nn.Sequential(*convs).to(device, dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    x_BCHW, gradient_BCHW = pictures(widths[0]), pictures(widths[-1])
+    calls = [tuple(noise(shape, c) for shape in (c.gradient, c.inputs, c.kernel)) for c in convolutions]
 
+    @torch.no_grad()
     def step() -> None:
-        net.zero_grad(set_to_none=True)
-        net(x_BCHW).backward(gradient_BCHW)
+        for (gradient, inputs, kernel), c in zip(calls, convolutions, strict=True):
+            torch.ops.aten.convolution(inputs, kernel, None, *c.options)
+            torch.ops.aten.convolution_backward(gradient, inputs, kernel, None, *c.options, c.wanted)
 
     return step
 
@@ -124,16 +165,9 @@ def _timed(step: Callable[[], object], count: int, kind: str) -> tuple[float, fl
     return max(time.perf_counter() - began, 1e-9), max(time.process_time() - used, 1e-9)
 
 
-def peak_flops(
-    widths: Sequence[int],
-    *,
-    batch: int,
-    height: int,
-    width: int,
-    dtype: torch.dtype = torch.bfloat16,
-    device: torch.device | str = "cpu",
-    seconds: float = 2.0,
-) -> float:
-    """FLOP per second, by the clock, of the `bare_loop` of the same arguments: this machine's peak for such widths."""
-    step = bare_loop(widths, batch=batch, height=height, width=width, dtype=dtype, device=device)
-    return speed_of(step, device=device, seconds=seconds).clock
+def peak_flops(step: Callable[[], object], *, seconds: float = 2.0) -> float | None:
+    """FLOP per second, by the clock, of the `bare_loop` of a training step's convolutions; None when it has none."""
+    convolutions = convolutions_of(step)
+    if not convolutions:
+        return None
+    return speed_of(bare_loop(convolutions), device=convolutions[0].device, seconds=seconds).clock
