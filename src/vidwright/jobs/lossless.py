@@ -49,11 +49,11 @@ _PROCESSORS = ("another processor", "DEFAULT", "AVX2", "AVX512", "NEON", "SVE256
 class FrameDistribution(Protocol):
     """A network (`nn.Module`) that gives the distribution of each pixel of the next frame, those before it known.
 
-    `start` gives the logits (B, K, H, W) of the first frame and a state, `step` takes the frame that came, (B, 1, H, W)
-    classes as uint8, and gives the next ones. Both are pure functions of their arguments and the weights.
+    `start` gives the logits (B, K, H, W) of the first frame and a state; `step` takes the frame that came, (B, 1, H, W)
+    in [0, 1] in K equal steps, and gives the next ones. Both are pure functions of their arguments and the weights.
     """
 
-    def start(self, batch: int, size: tuple[int, int], label: int | None) -> tuple[Tensor, Any]: ...
+    def start(self, batch: int, size: tuple[int, int]) -> tuple[Tensor, Any]: ...
     def step(self, frame_BCHW: Tensor, state: Any) -> tuple[Tensor, Any]: ...
     def parameters(self) -> Iterator[Any]: ...
     def buffers(self) -> Iterator[Tensor]: ...
@@ -63,7 +63,7 @@ class FrameDistribution(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """`clips` is 0 for one clip that is no batch, `label` is one more than the label."""
+    """What the decoder must know; `clips` is 0 for a clip by itself."""
 
     weights: bytes
     torch_major: int
@@ -71,7 +71,6 @@ class _Header:
     torch_patch: int
     processor: int
     classes: int
-    label: int
     clips: int
     frames: int
     height: int
@@ -100,7 +99,6 @@ _HEADER = Layout(
     torch_patch=Whole(0, 999),
     processor=Whole(0, len(_PROCESSORS) - 1),
     classes=Whole(2, 256),
-    label=Whole(0, 2**16),
     clips=Whole(0, 2**20),
     frames=Whole(1, 2**20),
     height=Whole(1, 2**14),
@@ -108,18 +106,18 @@ _HEADER = Layout(
 )
 
 
-def compress_lossless(clip: Tensor, model: FrameDistribution, *, label: int | None = None) -> bytes:
+def compress_lossless(clip: Tensor, model: FrameDistribution) -> bytes:
     """The file of `clip` under `model`: uint8 classes, one clip (T, 1, H, W) or several alike (N, T, 1, H, W).
 
     A clip of K classes holds 0 to K - 1: a grey clip as it is when the model knows 256, a binarised one as 0 and 1.
-    The size is the model's negative log-likelihood to 0.1 %, and some 30 bytes, which several clips share. `label` is
-    the class that the model is told. Decoding takes the same weights, torch version and kind of processor: decode once
-    before you delete the source. Torch's thread count is 1 while this runs. Raises `UsageError` for a tensor of another
-    kind, `BadInput` for values that are no class, `ModelRefused` for logits that are not finite.
+    The size is the model's negative log-likelihood to 0.1 %, and some 30 bytes, which several clips share. Decoding
+    takes the same weights, torch version and kind of processor: decode once before you delete the source. Torch's
+    thread count is 1 while this runs. Raises `UsageError` for a tensor or a model of another kind, `BadInput` for
+    values that are no class, `ModelRefused` for logits that are not finite.
     """
     clips_NTHW = _as_clips(clip)
     with _reproducible(model) as plain:
-        header = _header(clip, plain, label)
+        header = _header(clip, plain)
         writer, frames = BlockWriter(), _frames(clips_NTHW)
 
         def exchange(logits_BKHW: Tensor) -> Tensor:
@@ -160,12 +158,12 @@ def decompress_lossless(data: bytes, model: FrameDistribution, *, name: str | Pa
     return clips_NTCHW if header.clips else clips_NTCHW[0]
 
 
-def negative_log_likelihood(clip: Tensor, model: FrameDistribution, *, label: int | None = None) -> float:
+def negative_log_likelihood(clip: Tensor, model: FrameDistribution) -> float:
     """Nats that `clip` costs by the model's own logits; arguments and errors are those of `compress_lossless`."""
     clips_NTHW = _as_clips(clip)
     nats: list[float] = []
     with _reproducible(model) as plain:
-        header, frames = _header(clip, plain, label), _frames(clips_NTHW)
+        header, frames = _header(clip, plain), _frames(clips_NTHW)
 
         def exchange(logits_BKHW: Tensor) -> Tensor:
             frame_BHW = next(frames)
@@ -181,7 +179,7 @@ def _walk(model: FrameDistribution, header: _Header, exchange: Callable[[Tensor]
     """The frames (B, H, W) of all clips, B clips at a time; `exchange` gives each for its logits (B, K, H, W)."""
     size = header.height, header.width
     for batch in header.batches:
-        logits_BKHW, state = model.start(batch, size, header.label - 1 if header.label else None)
+        logits_BKHW, state = model.start(batch, size)
         for left in reversed(range(header.frames)):
             if logits_BKHW.shape != (batch, header.classes, *size):
                 shape = tuple(logits_BKHW.shape)
@@ -189,7 +187,7 @@ def _walk(model: FrameDistribution, header: _Header, exchange: Callable[[Tensor]
             frame_BHW = exchange(logits_BKHW)
             yield frame_BHW
             if left:
-                logits_BKHW, state = model.step(frame_BHW[:, None], state)
+                logits_BKHW, state = model.step(frame_BHW[:, None].float() / (header.classes - 1), state)
 
 
 def _frames(clips_NTHW: Tensor) -> Iterator[Tensor]:
@@ -217,10 +215,10 @@ def _open(data: bytes, name: str | Path) -> tuple[_Header, list[bytes]]:
     return header, blocks
 
 
-def _header(clip: Tensor, model: FrameDistribution, label: int | None) -> _Header:
+def _header(clip: Tensor, model: FrameDistribution) -> _Header:
     """The header of a new file; raises `BadInput` for a clip that the model cannot code."""
     frames, _, height, width = clip.shape[-4:]
-    classes = model.start(1, (height, width), label)[0].shape[1]
+    classes = model.start(1, (height, width))[0].shape[1]
     if (most := int(clip.max())) >= classes:
         cause = f"it holds the value {most}, and the model knows the {classes} classes 0 to {classes - 1}"
         raise BadInput("the clip", cause, f"bring it to {classes} classes, or use a model that knows more")
@@ -229,7 +227,6 @@ def _header(clip: Tensor, model: FrameDistribution, label: int | None) -> _Heade
         *_torch_version(),
         processor=_processor(),
         classes=classes,
-        label=0 if label is None else label + 1,
         clips=clip.shape[0] if clip.dim() == 5 else 0,
         frames=frames,
         height=height,
@@ -287,6 +284,9 @@ def _reproducible(model: FrameDistribution) -> Generator[FrameDistribution]:
     The copy is float32, on the CPU, for use and not for training, and its weights lie in the plain order: with weights
     in the order of `channels_last`, which `load` gives them, torch runs other code, which rounds otherwise.
     """
+    if not hasattr(model, "start"):
+        step = "use one that predicts frames, such as generate/cnn_lstm with its preset next-frame"
+        raise UsageError("the model", "it gives no probabilities of pixels", step)
     plain = copy.deepcopy(model)
     plain.eval()
     for tensor in (*plain.parameters(), *plain.buffers()):
