@@ -16,6 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chromium
 from vidwright.train.gallery import gallery
 from vidwright.train.log import Log, Row, read
 from vidwright.train.plot import Curve, chart, number, smoothed
@@ -249,3 +250,20 @@ def test_smoothing_is_an_unbiased_average():
     assert all(abs(value - 0.5) < 0.05 for value in mixed[200:])
     gaps = smoothed([1.0, math.nan, 1.0])
     assert math.isnan(gaps[1]) and gaps[2] == 1.0
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(chromium.EXECUTABLE is None, reason="no Chromium")
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)], ids=["phone", "desk"])
+def test_it_fits_the_screen_and_a_browser_has_nothing_to_say(run, tmp_path_factory, width, dark):
+    path = write_report(run)
+    with chromium.chromium(tmp_path_factory.mktemp("browser")) as page:
+        page.open(path, width=width, dark=dark)
+        assert page.run("document.documentElement.scrollWidth") == width
+        assert page.run("[...document.images].every(image => image.naturalWidth === 8)")
+        outside = "[...document.querySelectorAll('.tick, .dot')].filter(e => e.getBoundingClientRect().left < 0).length"
+        assert page.run(outside) == 0
+        assert page.run("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(19, 21, 22)" if dark else "rgb(252, 252, 250)"
+        )
+        assert not page.complaints
