@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import chromium
@@ -220,6 +220,9 @@ def test_pictures_that_are_gone_or_elsewhere_are_left_out(tmp_path):
     assert page.count("<img") == 1 and "fine" in page
 
 
+@example([1.0, 5e-324])
+@example([0.0, 0.0])
+@example([1e30, 1e30])
 @given(st.lists(st.floats(-1e30, 1e30) | st.just(math.nan), min_size=1, max_size=50))
 def test_any_curve_can_be_drawn_within_its_chart(values):
     page = chart("x", [Curve(range(1, len(values) + 1), values)], last=len(values))
@@ -259,7 +262,7 @@ def test_it_fits_the_screen_and_a_browser_has_nothing_to_say(run, tmp_path_facto
     path = write_report(run)
     with chromium.chromium(tmp_path_factory.mktemp("browser")) as page:
         page.open(path, width=width, dark=dark)
-        assert page.run("document.documentElement.scrollWidth") == width
+        assert page.run("document.documentElement.scrollWidth") <= width
         assert page.run("[...document.images].every(image => image.naturalWidth === 8)")
         outside = "[...document.querySelectorAll('.tick, .dot')].filter(e => e.getBoundingClientRect().left < 0).length"
         assert page.run(outside) == 0

@@ -83,7 +83,7 @@ class _Scale:
     @staticmethod
     def of(curves: Sequence[Curve]) -> _Scale:
         low, high = _range(curves)
-        if low > 0 and high / low >= _DECADES:
+        if 0 < low <= high / _DECADES:
             return _Scale(low, high, tuple(_decades(low, high)), True)
         step = _step((high - low) or abs(high) or 1.0)
         first, final = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -97,7 +97,8 @@ class _Scale:
             return value
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
-            return _HEIGHT * (1 - math.log(value / self.low) / math.log(self.high / self.low))
+            low, high = math.log(self.low), math.log(self.high)  # their quotient may be too large for a float
+            return _HEIGHT * (high - math.log(value)) / (high - low)
         return _HEIGHT * (1 - (value - self.low) / (self.high - self.low))
 
 
