@@ -113,6 +113,8 @@ def test_short_and_grey_clips_are_refused():
         net(torch.zeros(1, 8, 3, 16, 16))
     with pytest.raises(ValueError, match="got 9 of 1"):
         net(torch.zeros(1, 9, 1, 16, 16))
+    with pytest.raises(ValueError, match=r"got torch\.uint8"):
+        net(torch.zeros(1, 9, 3, 16, 16, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize(("make", "name"), [(fvd, "fvd"), (kvd, "kvd")])

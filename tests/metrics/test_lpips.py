@@ -107,6 +107,8 @@ def test_pictures_that_alexnet_cannot_see_are_refused(weights: Path):
         Lpips(weights).update(torch.zeros(3, 30, 40), torch.zeros(3, 30, 40))
     with pytest.raises(ValueError, match="got 1 of 40x40"):
         Lpips(weights).update(torch.zeros(1, 40, 40), torch.zeros(1, 40, 40))
+    with pytest.raises(ValueError, match=r"got torch\.uint8"):
+        Lpips(weights).update(*torch.zeros(2, 3, 40, 40, dtype=torch.uint8))
     edge = Lpips(weights)
     edge.update(torch.zeros(3, 31, 31), torch.ones(3, 31, 31))
     assert edge.result() > 0

@@ -58,3 +58,11 @@ def test_a_metric_says_what_it_is_and_nothing_when_it_has_seen_nothing(name: str
         metric.result()
     with pytest.raises(ValueError, match="shapes differ"):
         metric.update(torch.zeros(3, 200, 200), torch.zeros(3, 200, 201))
+
+
+@pytest.mark.parametrize("name", ["dtssd", "warping_error"])
+def test_code_values_are_not_taken_for_numbers_between_0_and_1(name: str):
+    metric, codes = METRICS[name][0](), torch.zeros(3, 32, 32, dtype=torch.uint8)
+    metric.update(codes, codes)
+    with pytest.raises(ValueError, match="floating-point pictures in"):
+        metric.update(codes, codes)

@@ -53,6 +53,8 @@ def test_equal_pictures_of_any_size_do_not_move(size: tuple[int, int]):
     assert torch.equal(optical_flow(picture, picture.clone()), torch.zeros(2, *size))
 
 
-def test_pictures_of_two_sizes_are_refused():
+def test_pictures_of_two_sizes_and_code_values_are_refused():
     with pytest.raises(ValueError, match="two \\(C, H, W\\) of one size"):
         optical_flow(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9))
+    with pytest.raises(ValueError, match=r"floating-point pictures in \[0, 1\], got torch.uint8"):
+        optical_flow(*torch.zeros(2, 3, 8, 8, dtype=torch.uint8))

@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor
 
-from vidwright.metrics.metric import Direction, Moment, PairMean
+from vidwright.metrics.metric import Direction, Moment, PairMean, refuse_codes
 from vidwright.metrics.psnr import mse
 
 
@@ -17,8 +17,9 @@ def dtssd(output_before: Tensor, output: Tensor, target_before: Tensor, target: 
     """Root mean square of (output - output_before) - (target - target_before), floating-point tensors of one shape.
 
     0 when the output changes just as the target does, whatever constant error it has; flicker makes it grow.
-    Raises `ValueError` when shapes differ.
+    Raises `ValueError` when shapes differ or tensors are of integers.
     """
+    refuse_codes(output_before, output, target_before, target)
     return math.sqrt(mse(output - output_before, target - target_before))
 
 

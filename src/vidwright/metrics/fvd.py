@@ -7,7 +7,7 @@ I3D, the network, is from "Quo vadis, action recognition?", CVPR 2017:
 
     mixed: four branches side by side: conv 1 | conv 1, conv 3 | conv 1, conv 3 | max 3, conv 1
 
-Shape suffixes: B clips, T pictures, C channels, H rows, W columns, D logits.
+Shape suffixes: B clips, T pictures, N pictures of all clips, C channels, H rows, W columns.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from vidwright.metrics.frechet import FrechetDistance
 from vidwright.metrics.given import load_given
 from vidwright.metrics.kernel import KernelDistance
+from vidwright.metrics.metric import refuse_codes
 
 _SIDE = 224
 #: Below this, too little time is left for the last mean.
@@ -133,24 +134,27 @@ class I3d(nn.Sequential):
     def forward(self, clips_BTCHW: Tensor) -> Tensor:
         """Logits (B, 400) of clips (B, T, 3, H, W) in [0, 1], resized to 224x224 bilinearly.
 
-        Raises `ValueError` for other than 3 channels or fewer than `SHORTEST` pictures.
+        Raises `ValueError` for integers, other than 3 channels, or fewer than `SHORTEST` pictures.
         """
+        refuse_codes(clips_BTCHW)
         clips, pictures, channels, height, width = clips_BTCHW.shape
         if channels != 3 or pictures < SHORTEST:
             raise ValueError(f"I3D needs {SHORTEST} pictures of 3 channels or more, got {pictures} of {channels}")
-        sized = F.interpolate(clips_BTCHW.reshape(-1, 3, height, width), (_SIDE, _SIDE), mode="bilinear")
+        like = next(self.parameters())
+        pictures_NCHW = clips_BTCHW.to(like).reshape(-1, 3, height, width)
+        sized = F.interpolate(pictures_NCHW, (_SIDE, _SIDE), mode="bilinear")
         x_BCTHW = (2 * sized - 1).view(clips, pictures, 3, _SIDE, _SIDE).transpose(1, 2)
         return super().forward(x_BCTHW).mean(dim=(2, 3, 4))
 
 
-def fvd(weights: Path | None) -> FrechetDistance:
+def fvd(weights: Path | None, *, device: str = "cpu") -> FrechetDistance:
     """The Fréchet distance on I3D, whose weights are given; raises `ModelRefused` without them."""
-    return FrechetDistance(_i3d(weights, "fvd"), name="fvd")
+    return FrechetDistance(_i3d(weights, "fvd").to(device), name="fvd")
 
 
-def kvd(weights: Path | None) -> KernelDistance:
+def kvd(weights: Path | None, *, device: str = "cpu") -> KernelDistance:
     """The kernel distance on I3D, whose weights are given; raises `ModelRefused` without them."""
-    return KernelDistance(_i3d(weights, "kvd"), name="kvd")
+    return KernelDistance(_i3d(weights, "kvd").to(device), name="kvd")
 
 
 def _i3d(weights: Path | None, metric: str) -> I3d:

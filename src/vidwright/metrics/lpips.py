@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidwright.metrics.given import load_given
-from vidwright.metrics.metric import Direction, PictureMean, same_shape
+from vidwright.metrics.metric import Direction, PictureMean, refuse_codes, same_shape
 
 #: Mean and deviation that the paper's code takes from pictures in [-1, 1].
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -52,9 +52,11 @@ class LpipsNet(nn.Module):
     def forward(self, x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
         """The distance (B,) of pictures (B, 3, H, W) in [0, 1]; 0 for equal ones. Differentiable.
 
-        Raises `ValueError` when shapes differ, or pictures have other than 3 channels or a side below `SMALLEST`.
+        Raises `ValueError` when shapes differ, or pictures are of integers, have other than 3 channels or a side
+        below `SMALLEST`.
         """
         same_shape(x_BCHW, y_BCHW)
+        refuse_codes(x_BCHW, y_BCHW)
         _, channels, height, width = x_BCHW.shape
         if channels != 3 or min(height, width) < SMALLEST:
             needed = f"3 channels of at least {SMALLEST}x{SMALLEST} pixels"
@@ -85,11 +87,13 @@ class Lpips(PictureMean):
     unit = ""
     better: Direction = "lower"
 
-    def __init__(self, weights: Path | None) -> None:
+    def __init__(self, weights: Path | None, *, device: str = "cpu") -> None:
         super().__init__()
         self._net = LpipsNet()
         load_given(self._net, weights, metric=self.name)
+        self._net.to(device)
 
     def _measure(self, output: Tensor, target: Tensor) -> float:
+        device = next(self._net.parameters()).device
         with torch.inference_mode():
-            return float(self._net(output[None].float(), target[None].float()))
+            return float(self._net(output[None].to(device), target[None].to(device)))

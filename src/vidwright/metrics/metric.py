@@ -45,6 +45,13 @@ def same_shape(output: Tensor, target: Tensor) -> None:
         raise ValueError("nothing to measure: the picture is empty")
 
 
+def refuse_codes(*pictures: Tensor) -> None:
+    """Raise `ValueError` for tensors of integers: code values where [0, 1] is due would be measured wrong."""
+    for picture in pictures:
+        if not picture.is_floating_point():
+            raise ValueError(f"expected floating-point pictures in [0, 1], got {picture.dtype}")
+
+
 class Mean(ABC):
     """A metric that is the mean of many figures.
 

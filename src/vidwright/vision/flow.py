@@ -20,10 +20,12 @@ def optical_flow(first_CHW: Tensor, second_CHW: Tensor) -> Tensor:
     """Flow (2, H, W) in fp32 from the first picture to the second: first(p) is about second(p + flow(p)).
 
     Pictures are (1 or more, H, W) of one size, floating point in [0, 1]; channels past the third are not looked at.
-    The flow has the pictures' size and lies on the CPU. Raises `ValueError` when shapes differ.
+    The flow has the pictures' size and lies on the CPU. Raises `ValueError` when shapes differ or they are of integers.
     """
     if first_CHW.shape != second_CHW.shape or first_CHW.ndim != 3:
         raise ValueError(f"flow needs two (C, H, W) of one size: {tuple(first_CHW.shape)}, {tuple(second_CHW.shape)}")
+    if not (first_CHW.is_floating_point() and second_CHW.is_floating_point()):
+        raise ValueError(f"flow needs floating-point pictures in [0, 1], got {first_CHW.dtype} and {second_CHW.dtype}")
     height, width = first_CHW.shape[-2:]
     scale = min(LINES / height, 1.0)
     size = (max(round(width * scale), _SMALLEST), max(round(height * scale), _SMALLEST))
