@@ -31,8 +31,8 @@ _ENDS = {
 }
 _FOOTER = (
     "A light line is every step (of a long run the lowest and highest of each stretch), the strong one an average over "
-    "a fiftieth of the run. The bare loop is plain convolutions of the same widths, forward and backward with nothing "
-    "around them, measured on the same machine."
+    "a fiftieth of the run. The bare loop is a step's own convolutions, forward and backward with nothing around them, "
+    "measured on the same machine."
 )
 
 
