@@ -1,4 +1,4 @@
-"""Preparing a folder: each fault is found and named, no source is in two parts, the same folder gives the same index."""
+"""Preparing a folder: each fault is found and named, sources stay whole, the same folder gives the same index."""
 
 from __future__ import annotations
 
