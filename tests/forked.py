@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from vidwright.jobs.enhance import Enhance
+from vidwright.train.recipe import Recipe
 
 
 class Forks:
@@ -30,14 +33,34 @@ class Forks:
 
     def run(self, job: Enhance, *, segment: str = "8", kill_after: float | None = None) -> dict[str, Any]:
         """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
+        return self._ask({"job": job.model_dump(mode="json"), "segment": segment, "kill_after": kill_after})
+
+    def train(self, recipe: Recipe, data: Path, out: Path, *, kill_after: float | None = None) -> dict[str, Any]:
+        """What became of a training run, begun or resumed: `status`, `seconds`, `peak`."""
+        page = {"recipe": recipe.as_json(), "data": str(data), "out": str(out)}
+        return self._ask({"train": page, "kill_after": kill_after})
+
+    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
-        order = {"job": job.model_dump(mode="json"), "segment": segment, "kill_after": kill_after}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
     def __exit__(self, *_: object) -> None:
         with self._process:  # closes its input, upon which it ends
             pass
+
+
+def _train(page: dict[str, str]) -> None:
+    from vidwright.train import recipe
+    from vidwright.train import run as running
+
+    running.CHECKPOINT_SECONDS = 0.05
+    data, out = Path(page["data"]), Path(page["out"])
+    resume = bool(list(out.glob("checkpoints/[0-9]*")))
+    if not resume:
+        shutil.rmtree(out, ignore_errors=True)  # killed before its first checkpoint
+    setting = running.Setting(data, out, valid=data, resume=resume, device="cpu")
+    running.run(recipe.from_json(page["recipe"]), setting, stop=threading.Event())
 
 
 def _work(order: dict[str, Any], results: int) -> None:
@@ -47,6 +70,8 @@ def _work(order: dict[str, Any], results: int) -> None:
     from vidwright.jobs.work import Local
 
     torch.set_num_threads(1)
+    if "train" in order:
+        return _train(order["train"])
     running.SEGMENT_SECONDS = Fraction(order["segment"])
     report = running.run(Enhance(**order["job"]), on=Local(threads=1))
     os.write(results, json.dumps({"resumed": report.details["resumed_segments"]}).encode())
@@ -76,6 +101,7 @@ def _fork(order: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     import vidwright.jobs.run  # noqa: F401 (so that forks need not)
+    import vidwright.train.run  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(_fork(json.loads(line))), flush=True)

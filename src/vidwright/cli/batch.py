@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +14,7 @@ from cyclopts import Parameter
 
 from vidwright.cli.main import error_as_json
 from vidwright.cli.progress import Style, shown
+from vidwright.cli.terminal import interruptible, say
 from vidwright.core import Report
 from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, VidwrightError
 from vidwright.jobs.estimate import Estimate, estimate
@@ -85,11 +83,6 @@ def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
     return EXIT_DAMAGED_INPUT if damaged else 0
 
 
-def say(text: str) -> None:
-    """A line for the person, on stderr: stdout is for results."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def size(count: float) -> str:
     """Bytes for people."""
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -101,27 +94,9 @@ def size(count: float) -> str:
 
 def _run_one(job: Job, options: RunOptions) -> Report:
     on = Local(workers=options.workers, threads=options.threads)
-    with _interruptible() as stop, shown(options.progress, job.input.name) as watch:
+    with interruptible("finishing the segment under way") as stop, shown(options.progress, job.input.name) as watch:
         report = run(job, on=on, overwrite=options.overwrite, restart=options.restart, watch=watch, stop=stop)
     return replace(report, details={**report.details, "job": job.model_dump(mode="json")})
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C once asks for an end after the segment under way, twice ends at once."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        say("\nfinishing the segment under way; Ctrl-C again stops at once")
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _words(result: Report | Estimate) -> str:

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 
 from vidwright.bench.compare import compare as compare_files
 from vidwright.bench.report import write_report
-from vidwright.cli.batch import say
 from vidwright.cli.progress import Style, shown
+from vidwright.cli.terminal import say
 from vidwright.core.errors import UsageError
 from vidwright.jobs.run import Event
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vidwright.bench.compare import compare
 from vidwright.bench.report import write_report
-from vidwright.cli.batch import RunOptions, run_all, say
+from vidwright.cli.batch import RunOptions, run_all
+from vidwright.cli.terminal import say
 from vidwright.jobs.enhance import Enhance
 
 

@@ -10,15 +10,18 @@ import difflib
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
+from torch import nn
 
 from vidwright.core import Card
 from vidwright.core.errors import ModelRefused
 from vidwright.nn.conv import fold
 from vidwright.nn.model import FrameModel
 from vidwright.weights.store import fit, read_header, read_weights, shipped
+
+N = TypeVar("N", bound=nn.Module)
 
 DType = Literal["auto", "fp32", "bf16"]
 
@@ -68,12 +71,14 @@ def load(
     model: str,
     weights: str | Path | None = None,
     *,
+    kind: type[N] = FrameModel,
     device: str = "auto",
     dtype: DType = "auto",
     **config: Any,
-) -> FrameModel:
-    """A network ready to run: `net(x)`, `net.stream(frames)`, `net.needs`.
+) -> N:
+    """A network ready to run: `net(x)`, and for those that turn frames into frames `net.stream(frames)`, `net.needs`.
 
+    `kind` is what the caller can use: `nn.Module` is any network, `FrameModel` one that turns frames into frames.
     `config` sets fields of a model without weights (`load("enhance/lanczos", scale=3)`); with weights the config is
     in the file. `dtype="auto"` is bf16 where the device computes it fast, else fp32. Raises `ModelRefused`.
     """
@@ -89,6 +94,8 @@ def load(
             )
         net = _build(page, header, path)
         fit(path, tensors, net)
+    if not isinstance(net, kind):
+        raise ModelRefused(model, f"it is not a {kind.__name__}", "see `vidwright models list` for what it is")
     where = resolve_device(device)
     fold(net).eval().requires_grad_(False)
     return net.to(where, resolve_dtype(dtype, where), memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -115,7 +122,7 @@ def resolve_dtype(dtype: DType, device: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
-def _build(page: Card, header: dict[str, Any], path: Path) -> FrameModel:
+def _build(page: Card, header: dict[str, Any], path: Path) -> nn.Module:
     try:
         return page.build(page.config(**header["config"]))
     except (KeyError, TypeError, ValueError) as error:

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 
 from vidwright.core.errors import BadInput, JobFailed
-from vidwright.core.files import explain_os_error, sha256, sync
+from vidwright.core.files import explain_os_error, sha256, sync, write_atomic
 from vidwright.train.parallel import ALONE, World
 from vidwright.train.state import State
 
@@ -97,7 +97,7 @@ def _page(state: State, facts: dict[str, Any]) -> dict[str, Any]:
 
 def _finish(part: Path, path: Path, page: dict[str, Any]) -> None:
     page["shards"] = {shard.name: sha256(shard) for shard in sorted(part.iterdir())}
-    (part / "state.json").write_text(json.dumps(page))
+    write_atomic(part / "state.json", json.dumps(page))
     for file in part.iterdir():
         sync(file)
     sync(part)

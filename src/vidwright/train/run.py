@@ -26,12 +26,13 @@ from vidwright.nn.conv import fold
 from vidwright.train import checkpoint
 from vidwright.train.environment import environment
 from vidwright.train.log import Log
-from vidwright.train.report import write_report
 from vidwright.train.loop import Diverged, Step, train
 from vidwright.train.parallel import World, join_world, replicate, shard
 from vidwright.train.recipe import Recipe
+from vidwright.train.report import write_report
 from vidwright.train.state import State
 from vidwright.train.task import Evaluation
+from vidwright.train.throughput import flops_of, peak_flops
 from vidwright.weights.store import save_weights
 
 #: Wall clock between checkpoints.
@@ -83,6 +84,7 @@ class _Run:
         self.recipe, self.setting, self.world, self.stop = recipe, setting, world, stop
         self.watch: Watch = watch if world.leads else lambda event: None
         self.checkpoints = setting.out / CHECKPOINTS
+        self.dtype = models.resolve_dtype(recipe.dtype, world.device)
         self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
         torch.manual_seed(recipe.seed)
         net = models.card(recipe.model).build(recipe.config).to(world.device)
@@ -102,6 +104,8 @@ class _Run:
         self._write(
             "start",
             recipe=recipe.as_json(),
+            watch=recipe.task.watch,
+            better=recipe.task.better,
             environment=environment(),
             parameters=sum(p.numel() for p in net.parameters()),
         )
@@ -161,7 +165,7 @@ class _Run:
                 budget=recipe.budget,
                 model=torch.compile(model) if setting.compile else model,  # pyright: ignore[reportArgumentType]
                 world=world,
-                dtype=models.resolve_dtype(recipe.dtype, world.device),
+                dtype=self.dtype,
                 seed=recipe.seed,
             )
 
@@ -257,6 +261,19 @@ class _Run:
 
     def _write_throughput(self) -> None:
         """What a step costs in arithmetic, and how fast this machine does nothing but its convolutions."""
+        if self.world.size > 1:  # each process would slow the others
+            return
+        with closing(batches(self.samples, self.recipe.batch)) as source:
+            batch = {name: tensor.to(self.world.device) for name, tensor in next(source).items()}
+
+        def step() -> None:
+            with torch.autocast(self.world.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                losses = self.recipe.task.objective(self.state.net, batch)
+            torch.stack(list(losses.values())).sum().backward()
+
+        self._write("throughput", flops_per_step=flops_of(step), peak_flops=peak_flops(step))
+        for one in self.state.optimisers:
+            one.zero_grad(set_to_none=True)
 
     def _write(self, kind: str, **fields: Any) -> None:
         if self.log is not None:

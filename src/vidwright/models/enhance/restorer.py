@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from vidwright.core import Card, Frame, Needs
 from vidwright.core.overlap import spread
 from vidwright.core.window import windows
+from vidwright.nn.activation import LEAK
 from vidwright.nn.conv import RepConv2d
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
@@ -33,9 +34,6 @@ from vidwright.nn.tile import stripes
 #: Rows times columns that run at once: few enough for the caches and for memory, many enough that the rows which
 #: neighbouring stripes both compute are a small part. 640x360 is four stripes, 1080p thirty-two.
 STRIPE_POSITIONS = 2**16
-
-#: Slope of the rectifier below zero: as fast as ReLU, and no unit can die of a large step.
-LEAK = 0.1
 
 #: Residuals are small next to the network's own numbers; scaling them keeps the last layer's learning in step.
 RESIDUAL_SCALE = 0.25

@@ -17,18 +17,14 @@ from vidwright.data.loader import Batch
 from vidwright.data.pairs import clips
 from vidwright.data.samples import Split
 from vidwright.models.enhance.restorer import Config
+from vidwright.train.losses import charbonnier
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
 from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y, truth
 
-
-def charbonnier(error: Tensor) -> Tensor:
-    return (error.square() + 1e-6).sqrt().mean()
-
-
-LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +56,9 @@ class Upscaling:
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Charbonnier loss of R'G'B' and of luma."""
-        error_BCHW = net(batch["low"].float() / 255) - batch["high"].float() / 255
-        luma_BHW = (error_BCHW * LUMA.to(error_BCHW.device)).sum(1)
-        return {"rgb": charbonnier(error_BCHW), "luma": self.luma_weight * charbonnier(luma_BHW)}
+        output_BCHW, target_BCHW = net(batch["low"].float() / 255), batch["high"].float() / 255
+        luma = [torch.einsum("bchw,c->bhw", rgb, LUMA.to(rgb.device)) for rgb in (output_BCHW, target_BCHW)]
+        return {"rgb": charbonnier(output_BCHW, target_BCHW), "luma": self.luma_weight * charbonnier(*luma)}
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """PSNR-Y in dB of eight frames of each clip, per kind of shrinking and over all; a picture of each clip."""

@@ -1,0 +1,203 @@
+"""`vidwright train`, `vidwright evaluate`, `vidwright weights`."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import shlex
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from cyclopts import App, Parameter
+
+from vidwright.cli.terminal import interruptible, say
+from vidwright.core.errors import BadInput, Interrupted, OutputExists, UsageError
+from vidwright.core.files import write_atomic
+from vidwright.train import recipe
+from vidwright.train.evaluate import evaluate as evaluation
+from vidwright.train.loop import Step
+from vidwright.train.run import BEST, LAST, Setting, run
+from vidwright.train.schedule import Budget
+from vidwright.train.task import Evaluation
+
+#: Seconds between two lines about the loss.
+LINE_EVERY = 10.0
+
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TrainOptions:
+    """Where and how long a recipe is run."""
+
+    minutes: float | None = None
+    "Wall clock to use over all resumed runs, instead of the recipe's budget."
+    steps: int | None = None
+    "Steps to make, instead of the recipe's budget."
+    set: Annotated[list[str] | None, Parameter(negative=())] = None
+    "A field of the recipe, as in --set optimiser.learning_rate=1e-3; may be given many times."
+    resume: Flag = False
+    "Go on with the run in --out."
+    device: str = "auto"
+    "auto, cpu, cuda, cuda:1 and so on."
+    threads: int | None = None
+    "Threads inside torch's operations; all cores if not given."
+    workers: int = 0
+    "Processes that make the training samples; 0 is a thread of this one."
+    compile: Flag = False
+    "Compile the network first; pays off on an accelerator."
+    shard: Flag = False
+    "Spread the parameters over the processes of torchrun instead of copying them."
+    licence: str = ""
+    "What the weights shall say of the licence of the data."
+    json: Flag = False
+    "Print the last evaluation as JSON."
+
+
+def train(
+    name: Annotated[str, Parameter(name="RECIPE")],
+    /,
+    *,
+    data: Path,
+    out: Path,
+    valid: Path | None = None,
+    options: TrainOptions = TrainOptions(),
+) -> None:
+    """Train a model on a folder of clips; Ctrl-C ends after the step under way, and --resume goes on.
+
+    Several processes share the work when `torchrun --no-python` starts the command.
+
+    Parameters
+    ----------
+    name
+        What to train, as in enhance/restorer:x2-fast.
+    data
+        A folder of clips, or one that `vidwright data prepare` made, or of MNIST's files: what the recipe learns from.
+    out
+        Folder of the run: log, report, checkpoints, weights.
+    valid
+        Folder to validate on; without it a tenth of the sources in --data is kept out of the training.
+    """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    chosen = recipe.load(name).changed(options.set or [])
+    if options.minutes is not None or options.steps is not None:
+        chosen = replace(chosen, budget=Budget(steps=options.steps, minutes=options.minutes))
+    setting = Setting(
+        data,
+        out,
+        valid,
+        resume=options.resume,
+        device=options.device,
+        workers=options.workers,
+        compile=options.compile,
+        shard=options.shard,
+        licence=options.licence,
+    )
+    with interruptible("writing a checkpoint after this step") as stop:
+        try:
+            found = run(chosen, setting, watch=_Lines(chosen.name), stop=stop)
+        except Interrupted:
+            arguments = sys.argv[1:] if options.resume else [*sys.argv[1:], "--resume"]
+            say(f"resume with: {shlex.join(['vidwright', *arguments])}")
+            raise
+    _print(found, options.json)
+    say(f"{out / 'report.html'}: curves, pictures, throughput")
+    say(f"{out / BEST}: the best weights; use them by this path, or `vidwright weights export {out} -o FILE`")
+
+
+def evaluate(
+    model: Annotated[str, Parameter(name="MODEL")],
+    /,
+    *,
+    data: Path,
+    limit: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    json: Json = False,
+) -> None:
+    """Measure a trained model by the task that it was trained for.
+
+    Parameters
+    ----------
+    model
+        As in enhance/restorer:x2-fast; a weights file; or the folder of a run.
+    data
+        Folder of clips that it has not seen.
+    limit
+        Clips to use; all if not given.
+    device
+        auto, cpu, cuda and so on.
+    seed
+        For tasks that draw their clips.
+    json
+        Print it as JSON.
+    """
+    _print(evaluation(model, data, device=device, seed=seed, limit=limit), json)
+
+
+weights = App(name="weights", help="Weights of your own.")
+
+
+@weights.command
+def export(
+    run: Annotated[Path, Parameter(name="RUN")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--output", "-o"])],
+    last: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Take the best weights out of a run.
+
+    Parameters
+    ----------
+    run
+        Folder that `vidwright train` wrote.
+    out
+        File to write, ending in .safetensors.
+    last
+        The weights at the end instead of the best.
+    overwrite
+        Replace the file if it exists.
+    """
+    source = run / (LAST if last else BEST)
+    if not source.is_file():
+        raise BadInput(run, "there are no weights in it yet", "train until the first validation")
+    if out.suffix != ".safetensors":
+        raise UsageError(f"-o {out}", "weights are .safetensors files", "give it that ending")
+    if out.exists() and not overwrite:
+        raise OutputExists(out, "it exists already", "add --overwrite, or choose another name")
+    write_atomic(out, source.read_bytes())
+    say(f"{out}: {out.stat().st_size} bytes")
+
+
+class _Lines:
+    """A line now and then about the loss, and one for each validation and warning."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._said = name, 0.0
+
+    def __call__(self, event: Step | Evaluation | str) -> None:
+        if isinstance(event, str):
+            say(f"warning: {event}")
+        elif isinstance(event, Evaluation):
+            say("  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items()))
+        elif time.monotonic() - self._said > LINE_EVERY:
+            self._said = time.monotonic()
+            waiting = f"waiting {event.waited / (event.waited + event.worked):.0%}"
+            say(f"{self._name}: step {event.number}, {event.seconds:.0f} s, loss {event.loss:.5g}, {waiting}")
+
+
+def _print(found: Evaluation, json: bool) -> None:
+    if json:
+        print(jsonlib.dumps({"schema": 1, "metrics": found.metrics}))
+        return
+    width = max(map(len, found.metrics), default=0)
+    for name, value in found.metrics.items():
+        print(f"{name.ljust(width)}  {value:.6g}")
