@@ -9,7 +9,7 @@ one thread, the same clips side by side. Only integer tables reach the coder. Th
 torch's version and the kind of processor are; where they are not, a checksum over the pixels says so, and no wrong clip
 is ever given.
 
-A file is "vwl1", the fields of `_HEADER`, and sealed blocks (rooms `entropy/seal.py`, `entropy/blocks.py`): about 30
+A file is "vwl1", the fields of `_HEADER`, and sealed blocks (`entropy/seal.py`, `entropy/blocks.py`): about 30
 bytes besides the pixels.
 
 Shapes: N clips, T frames, B clips side by side, K classes, H height, W width.
