@@ -41,6 +41,12 @@ def test_flips_and_transposition_make_all_eight_ways():
     assert seen == ways
 
 
+def test_mirrors_are_upright():
+    mirrored = sum(torch.equal(augment.mirror(CLIP, random), CLIP.flip(-1)) for random in each(400))
+    plain = sum(torch.equal(augment.mirror(CLIP, random), CLIP) for random in each(400))
+    assert mirrored + plain == 400 and 150 < plain < 250
+
+
 def test_time_runs_backwards_half_of_the_time():
     back = sum(torch.equal(augment.reverse(CLIP, random), CLIP.flip(0)) for random in each(400))
     assert 150 < back < 250

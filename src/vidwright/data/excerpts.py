@@ -1,0 +1,77 @@
+"""Square pieces of real clips, for models that learn what video looks like.
+
+Shapes: T frames, H = W the side of the square.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidwright.core.errors import BadInput
+from vidwright.data import augment, degrade
+from vidwright.data.clips import CACHE_BYTES, Clips, Order
+from vidwright.data.index import open_shots
+from vidwright.data.motion import camera, film
+from vidwright.data.samples import Sample, Split
+from vidwright.data.seeding import generator
+
+
+class Excerpts:
+    """Random excerpts of the shots of a folder as `Samples`: "clip" is uint8 (T, 3, H, W), R'G'B'.
+
+    `folder` is what `open_shots` takes. A sample is `frames` frames, each or every second one, of a square of `size`
+    pixels: cut out, or in `filmed` of all cases seen by a synthetic camera, half of the time over a still; mirrored in
+    half of all cases, and in another light. An epoch has `length` of them, or as many as make up all frames once.
+    Excerpts for validation are only cut out. Raises `BadInput` when no shot is long and large enough.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        split: Split,
+        *,
+        frames: int,
+        size: int,
+        seed: int = 0,
+        length: int | None = None,
+        filmed: float = 0.25,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        found = open_shots(folder, split)
+        shots = [shot for shot in found if shot.frames >= frames and min(shot.height, shot.width) >= size]
+        if not shots:
+            cause = f"none of its {len(found)} shots has {frames} frames of {size} x {size} pixels"
+            raise BadInput(folder, cause, "ask for shorter or smaller excerpts, or give longer or larger clips")
+        self._clips = Clips(shots, cache_bytes=cache_bytes)
+        self._frames, self._size, self._seed, self._filmed = frames, size, seed, filmed
+        self._plain = split == "valid"
+        self._length = length or max(1, sum(shot.frames for shot in shots) // frames)
+        self._order = Order(len(shots), self._length, seed)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def sample(self, epoch: int, k: int) -> Sample:
+        """{"clip": uint8 (T, 3, H, W)}: excerpt `k` of `epoch`."""
+        random = generator(self._seed, epoch, k)
+        shot = self._clips.frames(self._order.shot(epoch, k))
+        square = (self._size, self._size)
+        if self._plain:
+            return {"clip": augment.crop(augment.excerpt(shot, self._frames, random), square, random).contiguous()}
+        moving = augment.excerpt(shot, self._frames, random, fastest=2)
+        seen = self._shown(moving, square, random) if _chance(self._filmed, random) else None
+        clip = augment.mirror(augment.crop(moving, square, random) if seen is None else seen, random)
+        lit = augment.expose(clip, augment.light(self._frames, random), augment.contrast(random))
+        return {"clip": degrade.to_bytes(lit).contiguous()}
+
+    def _shown(self, moving: Tensor, view: tuple[int, int], random: torch.Generator) -> Tensor:
+        still = moving[:1] if _chance(0.5, random) else moving
+        height, width = moving.shape[-2:]
+        return film(still, camera((height, width), view, self._frames, random), view)
+
+
+def _chance(part: float, random: torch.Generator) -> bool:
+    return float(torch.rand((), generator=random)) < part
