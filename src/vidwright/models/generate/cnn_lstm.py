@@ -30,7 +30,8 @@ Shapes: B batch, T time, C channels, H height, W width; K intensity classes, M m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -40,7 +41,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidwright.core import Card, Frame
+from vidwright.core.errors import UsageError
 from vidwright.nn.recurrent import ConvLSTM, LSTMState
+from vidwright.nn.shift import moved, shift_matrices, votes
 
 #: Slope of the rectifiers below zero.
 LEAK = 0.1
@@ -48,8 +51,8 @@ LEAK = 0.1
 STRIDE = 16
 #: Seconds between generated frames that follow no clip.
 INTERVAL = Fraction(1, 10)
-#: Before anything is learned, the log-odds of the darkest class: most of a picture is background.
-DARK = 3.0
+#: Before training: half the log-odds of what is copied, and how much a motion likes the shifts in its direction.
+COPY, LIKING = 2.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +133,13 @@ class Classifier(nn.Module):
 class State:
     """What the network knows of a clip so far; `step` makes the next one and leaves this one as it is.
 
-    `size` of its pictures, `last_B1HW` the newest of them (padded), `label_BC` what was said of its class, and the
-    ConvLSTMs' `memory`, coarse to fine.
+    `size` of its pictures, `last` (B, 1, H, W) the newest of them, padded, `label` (B, 8 w) what was said of its class,
+    and the ConvLSTMs' `memory`, fine to coarse.
     """
 
     size: tuple[int, int]
-    last_B1HW: Tensor
-    label_BC: Tensor
+    last: Tensor
+    label: Tensor
     memory: tuple[LSTMState, ...]
 
 
@@ -154,7 +157,7 @@ class Net(nn.Module):
         self.lstms = nn.ModuleList(ConvLSTM(c, c) for c in widths)
         self.ups = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.motions = nn.Linear(8 * w, m * shifts**2)
-        self.trust = nn.Parameter(torch.tensor(TRUST))
+        self.trust = nn.Parameter(torch.ones(()))
         dense_widths = [w + 4 * m, 2 * w, w, max(w // 2, 1), 4 * config.levels]
         self.dense = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in itertools.pairwise(dense_widths))
         self.copy = nn.Conv2d(m, config.levels, 1)
@@ -176,7 +179,9 @@ class Net(nn.Module):
             layer.weight.mul_(0.1)  # pyright: ignore[reportOperatorIssue, reportCallIssue]
         nn.init.zeros_(self.dense[-1].bias)  # pyright: ignore[reportArgumentType]
         brightness_K = torch.linspace(-COPY, COPY, self.config.levels)
-        self.copy.weight.copy_((2 / self.config.motions * brightness_K)[:, None, None, None].expand_as(self.copy.weight))
+        self.copy.weight.copy_(
+            (2 / self.config.motions * brightness_K)[:, None, None, None].expand_as(self.copy.weight)
+        )
         self.copy.bias.copy_(-brightness_K)  # pyright: ignore[reportOptionalMemberAccess]
 
     def quantised(self, clip: Tensor) -> Tensor:
@@ -194,8 +199,8 @@ class Net(nn.Module):
         D things; -1 says nothing, and neither does None.
         """
         x_BTCHW = self._seen(clip_BTCHW)
-        state = self._nothing(x_BTCHW[:, 0], clip_BTCHW.shape, label)
-        return self._run(torch.cat([state.last_BCHW[:, None], x_BTCHW[:, :-1]], dim=1), state)[0]
+        state = self._nothing(x_BTCHW[:, 0], clip_BTCHW.shape[-2:], label)
+        return self._run(torch.cat([state.last[:, None], x_BTCHW[:, :-1]], dim=1), state)[0]
 
     def start(self, batch: int, size: tuple[int, int], label: Tensor | None = None) -> tuple[Tensor, State]:
         """Logits (B, K, H, W) of the first frame of clips of `size` (height, width), and the state to go on from."""
@@ -229,13 +234,138 @@ class Net(nn.Module):
         time, interval = -INTERVAL, INTERVAL
         for frame in clip:
             if (frame.height, frame.width) != size:
-                raise UsageError("the clip", f"a frame is {frame.width}x{frame.height}", f"ask for that size, not {size}")
+                raise UsageError(
+                    "the clip", f"a frame is {frame.width}x{frame.height}", f"ask for that size, not {size}"
+                )
             time, interval = frame.time, frame.duration or interval
             grey_BCHW = frame.data[:3].mean(dim=0).to(logits_BKHW.device)[None, None]
             logits_BKHW, state = self.step(grey_BCHW, state)
-        random = generator(seed)
+        random = torch.Generator().manual_seed(seed)
         for _ in range(length):
             time += interval
             drawn_BCHW = self.intensity(drawn(logits_BKHW, temperature, random))[:, None].to(logits_BKHW.device)
             yield Frame(drawn_BCHW[0].expand(3, -1, -1).float().cpu(), time, interval)
             logits_BKHW, state = self.step(drawn_BCHW, state)
+
+    def _seen(self, clip: Tensor) -> Tensor:
+        """Frames as the network sees them: quantised, padded, in its own dtype."""
+        return padded(self.intensity(self.quantised(clip)).to(self.trust.dtype))
+
+    def _labels(self, label: int | Sequence[int] | None) -> Tensor | None:
+        """Classes as a user names them, (1, D). Raises `UsageError` for one that there is not."""
+        if label is None:
+            return None
+        labels = [label] if isinstance(label, int) else list(label)
+        count = self.config.num_classes
+        if not all(0 <= each < count for each in labels):
+            cause = f"the model knows {count} classes"
+            raise UsageError(f"label {label}", cause, f"give numbers from 0 to {count - 1}")
+        return torch.tensor([labels], device=self.trust.device)
+
+    def _nothing(self, like_BCHW: Tensor, size: Sequence[int], label: Tensor | None) -> State:
+        """The state before anything was seen: a black frame and empty memories."""
+        batch, _, height, width = like_BCHW.shape
+        memory = [self._lstm(n).start(like_BCHW.new_zeros(batch, 1, height >> n + 1, width >> n + 1)) for n in range(4)]
+        told_BC = like_BCHW.new_zeros(batch, self.classes.embedding_dim)
+        if label is not None:
+            label_BD = label.reshape(batch, -1)
+            told_BC = (self.classes(label_BD.clamp_min(0)) * (label_BD >= 0)[..., None]).sum(dim=1)
+        return State((size[0], size[1]), torch.zeros_like(like_BCHW), told_BC, tuple(memory))
+
+    def _run(self, x_BTCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits of the frames that follow each of `x_BTCHW`, cut to size, and the state after the last.
+
+        All but the recurrences runs over all frames at once.
+        """
+        shape = x_BTCHW.shape[:2]
+        now_BCHW = x_BTCHW.flatten(0, 1)
+        before_BCHW = torch.cat([state.last[:, None], x_BTCHW[:, :-1]], dim=1).flatten(0, 1)
+        maps = [each.unflatten(0, shape) for each in self.encoder(torch.cat([now_BCHW, before_BCHW], dim=1))]
+        votes_BRHW = votes(now_BCHW, before_BCHW, reach=self.config.reach, cell=STRIDE)
+        told_BTCHW = self.matches(votes_BRHW).unflatten(0, shape) + state.label[:, None, :, None, None]
+        memory = list(state.memory)
+        shown_BTCHW, memory[3] = self.lstms[3](maps[3] + told_BTCHW, memory[3])
+        down_NMHH, across_NMWW = self._motions(shown_BTCHW.flatten(0, 1), votes_BRHW, now_BCHW.shape)
+        for n in (2, 1):
+            shown_BTCHW, memory[n] = self.lstms[n](maps[n] + self._up(n, shown_BTCHW), memory[n])
+        drive_BTGHW = self._lstm(0).drive(maps[0] + self._up(0, shown_BTCHW))
+        moves = zip(down_NMHH.unflatten(0, shape).unbind(1), across_NMWW.unflatten(0, shape).unbind(1), strict=True)
+        shown: list[Tensor] = []
+        for drive_BGHW, (down_BMHH, across_BMWW) in zip(drive_BTGHW.unbind(1), moves, strict=True):
+            memory[0] = self._carried(self._lstm(0).step(drive_BGHW, memory[0]), down_BMHH, across_BMWW)
+            shown.append(memory[0][0])
+        copies_NMHW = moved(now_BCHW[:, None], down_NMHH, across_NMWW)[:, 0]
+        logits_NKHW = self._judged(torch.stack(shown, dim=1).flatten(0, 1), copies_NMHW)
+        height, width = state.size
+        logits_BTKHW = logits_NKHW[..., :height, :width].unflatten(0, shape)
+        return logits_BTKHW, State(state.size, x_BTCHW[:, -1], state.label, tuple(memory))
+
+    def _lstm(self, n: int) -> ConvLSTM:
+        return self.lstms[n]  # pyright: ignore[reportReturnType]
+
+    def _up(self, n: int, coarse_BTCHW: Tensor) -> Tensor:
+        """The map of level n + 1 at the size and width of level n."""
+        fine_BCHW = F.pixel_shuffle(self.ups[n](coarse_BTCHW.flatten(0, 1)), 2)
+        return fine_BCHW.unflatten(0, coarse_BTCHW.shape[:2])
+
+    def _motions(self, shown_NCHW: Tensor, votes_NRHW: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What moves the picture on: for each motion the matrices of its shifts down and across.
+
+        A motion is a distribution over shifts: what the pictures say, raised to a trust that is learned, times what
+        the coarsest state says.
+        """
+        r = 2 * self.config.reach + 1
+        vote_NR = votes_NRHW.float().mean(dim=(2, 3))
+        vote_NR = (vote_NR / (vote_NR.sum(dim=1, keepdim=True) + 1e-3) + 1e-3).log()
+        liking_NMR = self.motions(shown_NCHW.mean(dim=(2, 3))).float().unflatten(1, (-1, r * r))
+        shifts_NMRR = (liking_NMR + self.trust * vote_NR[:, None]).softmax(dim=-1).unflatten(-1, (r, r))
+        return shift_matrices(shifts_NMRR.sum(dim=3), shape[-2]), shift_matrices(shifts_NMRR.sum(dim=2), shape[-1])
+
+    def _carried(self, state: LSTMState, down_BMHH: Tensor, across_BMWW: Tensor) -> LSTMState:
+        """The finest state moved, each motion taking the channels that are its own."""
+        both_BCHW = F.pixel_shuffle(torch.cat(state, dim=1), 2).unflatten(1, (-1, self.config.motions))
+        both_BCHW = moved(both_BCHW, down_BMHH, across_BMWW).flatten(1, 2)
+        both_BCHW = F.pixel_unshuffle(both_BCHW, 2).contiguous(memory_format=torch.channels_last)
+        shown_BCHW, kept_BCHW = both_BCHW.chunk(2, dim=1)
+        return shown_BCHW, kept_BCHW
+
+    def _judged(self, shown_NCHW: Tensor, copies_NMHW: Tensor) -> Tensor:
+        """Logits (N, K, H, W) of the state and the pictures, both where they will be."""
+        x_NCHW = torch.cat([shown_NCHW, F.pixel_unshuffle(copies_NMHW, 2).to(shown_NCHW.dtype)], dim=1)
+        return F.pixel_shuffle(dense(self.dense, x_NCHW), 2) + self.copy(copies_NMHW)
+
+
+def dense(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """Dense layers (or their like in 1x1 convolutions) with rectifiers between them."""
+    for layer in layers[:-1]:
+        x = F.leaky_relu(layer(x), LEAK)
+    return layers[-1](x)
+
+
+def padded(x: Tensor) -> Tensor:
+    """Black at the right and below, up to whole positions of the coarsest map."""
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE))
+
+
+def drawn(logits_BKHW: Tensor, temperature: float, random: torch.Generator) -> Tensor:
+    """Classes (B, H, W) int64, each pixel drawn by itself; at temperature 0 the likeliest."""
+    if temperature <= 0:
+        return logits_BKHW.argmax(dim=1)
+    batch, classes, height, width = logits_BKHW.shape
+    odds = (logits_BKHW.float().cpu() / temperature).softmax(dim=1).permute(0, 2, 3, 1).reshape(-1, classes)
+    return torch.multinomial(odds, 1, generator=random).reshape(batch, height, width)
+
+
+def build(config: Config) -> Net | Classifier:
+    """The network of a preset."""
+    return Classifier(config) if config.preset == "document" else Net(config)
+
+
+CARD = Card(
+    task="generate",
+    summary="CNN and LSTM with a softmax: the next frame's pixels, or a clip's class",
+    build=build,
+    config=Config,
+    paper="ConvLSTM: Shi et al. 2015; transformation by kernels over shifts: Finn et al. 2016 (CDNA)",
+)
