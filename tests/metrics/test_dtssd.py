@@ -6,6 +6,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vidwright.data.seeding import generator
 from vidwright.metrics.dtssd import DtSsd, dtssd
@@ -42,3 +44,20 @@ def test_a_picture_that_is_overwritten_after_the_update_is_remembered_as_it_was(
     metric.update(output, target)
     metric.update(output.fill_(0.5), target)
     assert metric.result() == 0.5
+
+
+@given(st.lists(st.booleans(), min_size=6, max_size=6), st.integers(0, 6))
+def test_shots_are_measured_alike_wherever_the_parts_meet(cuts: list[bool], middle: int):
+    outputs, targets = torch.rand(2, 6, 1, 4, 4, generator=generator(3))
+    whole, first, second = DtSsd(), DtSsd(), DtSsd()
+    for number, cut in enumerate(cuts):
+        for metric in (whole, first if number < middle else second):
+            metric.update(outputs[number], targets[number], cut=cut)
+    first.merge(second)
+    pairs = [number for number in range(1, 6) if not cuts[number]]
+    if not pairs:
+        with pytest.raises(ValueError, match="no picture"):
+            first.result()
+        return
+    figures = [dtssd(outputs[n - 1], outputs[n], targets[n - 1], targets[n]) for n in pairs]
+    assert first.result() == whole.result() == math.fsum(figures) / len(figures)

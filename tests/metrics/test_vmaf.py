@@ -99,7 +99,7 @@ def test_an_ffmpeg_that_dies_is_a_failed_job(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_an_error_of_the_stream_arrives_and_ends_ffmpeg(monkeypatch: pytest.MonkeyPatch):
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[subprocess.Popen] = []
     start = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(start(*a, **k)) or started[-1])
 
