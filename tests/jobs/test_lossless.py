@@ -21,6 +21,7 @@ from vidwright.entropy import blocks
 from vidwright.entropy.seal import seal
 from vidwright.jobs import lossless
 from vidwright.jobs.lossless import compress_lossless, decompress_lossless, negative_log_likelihood
+from vidwright.models.generate import cnn_lstm
 
 
 def one_hot(frame_BCHW: Tensor, classes: int) -> Tensor:
@@ -93,6 +94,19 @@ def test_a_clip_comes_back_exactly(classes, size):
     back = decompress_lossless(compress_lossless(clip, model), model)
     assert back.dtype == torch.uint8 and back.shape == (4, 1, *size)
     assert torch.equal(back, clip)
+
+
+@pytest.mark.parametrize("levels", [2, 8])
+def test_the_generator_is_such_a_model(levels):
+    torch.manual_seed(0)
+    net = cnn_lstm.Net(cnn_lstm.Config(width=4, motions=1, reach=1, levels=levels))
+    clip = torch.randint(0, levels, (3, 1, 18, 21), generator=generator(9)).to(torch.uint8)
+    assert torch.equal(decompress_lossless(compress_lossless(clip, net), net), clip)
+    pixels = clip / (levels - 1)
+    assert torch.equal(net.quantised(pixels), clip.long())  # its steps are the codec's
+    logits_TKHW = net(pixels[None])[0].detach()
+    nats = F.cross_entropy(logits_TKHW, clip[:, 0].long(), reduction="sum")
+    assert negative_log_likelihood(clip, net) == pytest.approx(float(nats), rel=1e-4)
 
 
 def test_pixels_that_no_model_foresees_come_back_too(model):
