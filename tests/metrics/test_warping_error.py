@@ -32,6 +32,12 @@ def test_flows_that_do_not_return_are_occlusions_beyond_half_a_pixel():
     assert not bool(unoccluded(still, _constant_flow(0.8, 0)).any())
 
 
+def test_the_flow_back_is_read_where_the_flow_leads():
+    backward = _constant_flow(-4, 0)
+    backward[:, :, :4] = 0  # nothing arrives there
+    assert bool(unoccluded(_constant_flow(4, 0), backward)[:, :12].all())
+
+
 def test_motion_boundaries_are_not_measured():
     flow = _constant_flow(0, 0)
     flow[1, :, 8:] = 0.5  # small enough for the flows to cancel, but a step
