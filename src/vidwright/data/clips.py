@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from vidwright.core.errors import BadInput
-from vidwright.data import degrade
 from vidwright.data.cache import Cache
 from vidwright.data.index import Shot
 from vidwright.data.seeding import generator
@@ -60,7 +59,7 @@ def _decoded(shot: Shot) -> Tensor:
         data = picture.frame().data[:3]
         if data.shape != out.shape[1:]:
             break
-        out[count] = degrade.to_bytes(data * 255)
+        out[count].copy_(data.mul_(255).clamp_(0, 255).round_())
         count += 1
     if count < shot.frames:
         cause = f"{count} of {shot.frames} frames of {shot.width}x{shot.height} come from frame {shot.first} on"
