@@ -1,4 +1,4 @@
-"""Being here puts this folder on the import path, so that every test can `import media`."""
+"""What holds before any test is imported."""
 
 import os
 

@@ -35,10 +35,10 @@ class Forks:
         """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
         return self._ask({"job": job.model_dump(mode="json"), "segment": segment, "kill_after": kill_after})
 
-    def train(self, recipe: Recipe, data: Path, out: Path, *, kill_after: float | None = None) -> dict[str, Any]:
-        """What became of a training run, begun or resumed: `status`, `seconds`, `peak`."""
+    def train(self, recipe: Recipe, data: Path, out: Path, *, kill_at: int | None = None) -> int:
+        """The status of a training run, begun or resumed; it is killed once its log has step `kill_at`."""
         page = {"recipe": recipe.as_json(), "data": str(data), "out": str(out)}
-        return self._ask({"train": page, "kill_after": kill_after})
+        return self._ask({"train": page, "kill_at": kill_at})["status"]
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
@@ -77,6 +77,10 @@ def _work(order: dict[str, Any], results: int) -> None:
     os.write(results, json.dumps({"resumed": report.details["resumed_segments"]}).encode())
 
 
+#: Look whether a process has ended, and leave it to be waited for.
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
+
 def _fork(order: dict[str, Any]) -> dict[str, Any]:
     reading, writing = os.pipe()
     began = time.monotonic()
@@ -89,8 +93,13 @@ def _fork(order: dict[str, Any]) -> dict[str, Any]:
             print(error, file=sys.stderr, flush=True)
             os._exit(1)
     os.close(writing)
-    if order["kill_after"] is not None:
+    if order.get("kill_after") is not None:
         time.sleep(order["kill_after"])
+        os.kill(child, signal.SIGKILL)
+    if order.get("kill_at") is not None:
+        log, row = Path(order["train"]["out"]) / "log.jsonl", f'"step","step":{order["kill_at"]},'
+        while row not in (log.read_text() if log.exists() else "") and os.waitid(os.P_PID, child, ENDED) is None:
+            time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     with os.fdopen(reading) as pipe:
@@ -100,7 +109,7 @@ def _fork(order: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    import vidwright.jobs.run  # noqa: F401 (so that forks need not)
+    import vidwright.jobs.run
     import vidwright.train.run  # noqa: F401
 
     for line in sys.stdin:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-
 import toy
+
 from forked import Forks
 from vidwright import models
 from vidwright.core.errors import BadInput, Interrupted, JobFailed, OutputExists, UsageError
@@ -91,30 +92,15 @@ def test_stopped_and_resumed_is_the_undisturbed_run(undisturbed, data, tmp_path)
     assert sha256(tmp_path / "run" / LAST) == sha256(undisturbed / LAST)
 
 
-def killed_again_and_again(data: Path, out: Path, recipe: Recipe, kills: int) -> int:
-    """Kill the run at random moments until it has been killed `kills` times after a checkpoint, then let it end."""
-    moments = random.Random(0)
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_steps_and_resumed_is_the_undisturbed_run(data, tmp_path, kills):
+    recipe = toy.upscaler(steps=100, validations=1)
     with Forks() as forks:
-        whole = forks.train(recipe, data, out.with_name("whole"))
-        assert whole["status"] == 0
-        hit = 0
-        for _ in range(20 * kills):
-            if hit == kills:
-                break
-            found = forks.train(recipe, data, out, kill_after=moments.uniform(0.3, 1.0) * whole["seconds"])
-            if found["status"] == 0:
-                break
-            hit += bool(checkpoint.checkpoints(out / "checkpoints"))
-        else:
-            pytest.fail("no run came as far as a checkpoint")
-        assert forks.train(recipe, data, out)["status"] == 0
-    return hit
-
-
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_and_resumed_is_the_undisturbed_run(data, tmp_path, kills):
-    recipe = toy.upscaler(steps=20 * kills, validations=1)
-    assert killed_again_and_again(data, tmp_path / "run", recipe, kills) >= 1
+        assert forks.train(recipe, data, tmp_path / "whole") == 0
+        for step in sorted(random.Random(kills).sample(range(5, 95), kills)):
+            assert forks.train(recipe, data, tmp_path / "run", kill_at=step) == -signal.SIGKILL
+        assert checkpoint.checkpoints(tmp_path / "run" / "checkpoints")
+        assert forks.train(recipe, data, tmp_path / "run") == 0
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
     assert sha256(tmp_path / "run" / LAST) == sha256(tmp_path / "whole" / LAST)
 

@@ -38,7 +38,9 @@ class Optimiser:
             built.append(Muon(kernels, lr=self.learning_rate, weight_decay=self.weight_decay))
         if others:
             built.append(
-                torch.optim.AdamW(others, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+                torch.optim.AdamW(
+                    others, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
+                )
             )
         return built
 

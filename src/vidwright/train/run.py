@@ -20,6 +20,7 @@ from torch import nn
 from vidwright import models
 from vidwright.core.errors import Interrupted, JobFailed, OutputExists, UsageError, VidwrightError
 from vidwright.core.files import explain_os_error
+from vidwright.core.memory import keep_heap_small
 from vidwright.data.fingerprint import digest
 from vidwright.data.loader import Share, batches
 from vidwright.nn.conv import fold
@@ -72,6 +73,7 @@ def run(recipe: Recipe, setting: Setting, *, watch: Watch = lambda event: None, 
     `resume` is not asked for, `Interrupted` when stopped, `Diverged` when training broke down; what was trained is in
     a checkpoint then.
     """
+    keep_heap_small()  # else each step costs the kernel thousands of page faults
     with join_world(models.resolve_device(setting.device)) as world:
         _check(recipe, setting, world)
         return _Run(recipe, setting, world, watch, stop).finish()
@@ -171,6 +173,8 @@ class _Run:
 
     def _note(self, step: Step) -> None:
         if step.bad:
+            if step.bad == "weight" and self.log is not None:
+                self.log.truncate(step.number)
             self._write("bad", step=step.number, batch=step.batch, where=step.bad)
             self.watch(f"batch {step.batch} left out: its {step.bad} is not finite")
         else:
@@ -230,7 +234,6 @@ class _Run:
             "recipe": page,
             "data": self.facts["data"],
             "steps": self.state.step,
-            "minutes": round(self.state.seconds / 60, 1),
             "metrics": metrics,
         }
 
