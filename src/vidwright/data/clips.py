@@ -63,7 +63,7 @@ def _decoded(shot: Shot) -> Tensor:
         count += 1
     if count < shot.frames:
         cause = f"{count} of {shot.frames} frames of {shot.width}x{shot.height} come from frame {shot.first} on"
-        raise BadInput(shot.file, cause, "the file has changed: run `vidwright data prepare` again")
+        raise BadInput(shot.file, cause, "the file has changed or is damaged: run `vidwright data prepare`")
     return out
 
 

@@ -67,7 +67,8 @@ def prepare(
         cause = f"no clip in it is of use: {len(survey.dropped)} were dropped, {worst.file} because {worst.reason}"
         raise BadInput(folder, cause, "give clips with motion, or allow shorter ones with --shortest")
     shots = tuple(split_shots(survey.shots, valid, seed))
-    files = {name: known for name, known in survey.files.items() if any(s.file.as_posix() == name for s in shots)}
+    used = {shot.file.as_posix() for shot in shots}
+    files = {name: known for name, known in survey.files.items() if name in used}
     index = Index(folder, seed, valid, files, shots, tuple(survey.dropped))
     write_atomic(output / SHEET, contact_sheet(survey.cells(shots)))
     index.save(output)

@@ -69,8 +69,9 @@ def roundtrip(frames_TCHW: Tensor, codec: str, quality: int, *, rate: Fraction =
     """uint8 (T, 3, H, W) full-range R'G'B' after `codec` at `quality`: 4:2:0, studio range, same frames, same result.
 
     `quality` is the CRF of h264, hevc and av1, and the quantiser (1 to 31) of mpeg4 and mpeg2: less is better. The
-    matrix is what players assume for the size: BT.601 up to 576 lines, BT.709 above. Raises `ValueError` for an
-    unknown codec, a quality outside its range, and sizes that are odd or too small for it.
+    matrix is what players assume for the size: BT.601 up to 576 lines, BT.709 above. `rate` is in frames per
+    second, and changes nothing where the quantiser is fixed. Raises `ValueError` for an unknown codec, a quality
+    outside its range, and sizes that are odd or too small for it.
     """
     if codec not in CODINGS:
         raise ValueError(f"no codec {codec!r}; known are {', '.join(CODINGS)}")
