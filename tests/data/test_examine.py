@@ -26,7 +26,7 @@ def test_thinned_series_are_even_and_bounded(count, most, part):
 
 def test_levels_are_code_values(tmp_path):
     frames = torch.full((6, 3, 64, 96), 0.5)
-    frames[3:, :, 24:40, 32:64] = 1.0  # a twelfth of the picture lights up: not a cut
+    frames[2:, :, 24:40, 32:64] = 1.0  # a twelfth of the picture lights up: not a cut
     for name, options in (("a.mp4", {}), ("deep.mkv", {"pixel_format": "yuv420p10le"})):
         (look,), damage = examine(scenes.write(tmp_path / name, frames, **options), shortest=1)
         assert not damage and (look.first, look.frames, look.width, look.height) == (0, 6, 96, 64)
