@@ -17,8 +17,8 @@ import media
 from vidwright.core.errors import BadInput
 from vidwright.data import clips as module
 from vidwright.data.cache import Cache
-from vidwright.data.clips import Clips, Order
-from vidwright.data.index import Shot, open_shots
+from vidwright.data.clips import CACHE_BYTES, Clips, Order
+from vidwright.data.index import PIECE_BYTES, Shot, open_shots
 from vidwright.data.prepare import prepare
 
 
@@ -116,6 +116,11 @@ def test_an_order_that_a_small_cache_serves():
     assert max(sum(n <= m < n + 16 for m in steady) for n in range(64, 2984)) <= 6
     for n in range(64, 2984, 8):  # a batch of 8 is of at least 7 shots
         assert len({order.shot(*divmod(m, 1000)) for m in range(n, n + 8)}) >= 7
+
+
+def test_the_usual_cache_holds_what_the_usual_order_asks_for():
+    order = Order(1, 1, seed=0)
+    assert (order.reuse * order.spread + 1) * PIECE_BYTES <= CACHE_BYTES
 
 
 def test_an_order_hangs_on_its_numbers_alone():

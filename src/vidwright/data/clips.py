@@ -14,12 +14,12 @@ from torch import Tensor
 
 from vidwright.core.errors import BadInput
 from vidwright.data.cache import Cache
-from vidwright.data.index import Shot
+from vidwright.data.index import PIECE_BYTES, Shot
 from vidwright.data.seeding import generator
 from vidwright.io.piece import read_piece
 
-#: Bytes of decoded shots that are kept unless told otherwise.
-CACHE_BYTES = 2**30
+#: Bytes of decoded shots that are kept unless told otherwise: as many of the largest pieces as an `Order` asks for.
+CACHE_BYTES = 9 * PIECE_BYTES
 
 
 class Clips:
@@ -81,7 +81,7 @@ class Order:
     length: int
     seed: int
     reuse: int = 4
-    spread: int = 4
+    spread: int = 2
 
     def shot(self, epoch: int, k: int) -> int:
         """The number of the shot for sample `k` of `epoch`."""

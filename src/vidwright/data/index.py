@@ -24,7 +24,7 @@ NAME = "index.json"
 VALID = 0.1
 
 #: Bytes of the longest piece of a shot as 8-bit R'G'B', and its most frames: longer shots are cut into such pieces.
-PIECE_BYTES = 2**28
+PIECE_BYTES = 2**27
 PIECE_FRAMES = 240
 
 
