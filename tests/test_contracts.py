@@ -1,6 +1,7 @@
 """What every model promises, checked on each of them; a new file in `models/` is found by its name.
 
-The template is checked as well, so that whoever copies it begins with a model that keeps all promises.
+The template is checked as well, so that whoever copies it begins with a model that keeps all promises. Models of the
+tasks in `FRAMES_TO_FRAMES` keep those of a stream, generators those of samples.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ from vidwright.nn.conv import fold
 from vidwright.weights.store import fit, read_weights, save_weights
 
 NAMES = [*models.names(), "enhance/_template"]
+FRAMES_TO_FRAMES = ("enhance",)
 
 
-@pytest.fixture(params=NAMES)
-def name(request) -> str:
-    return request.param
+def pytest_generate_tests(metafunc) -> None:
+    """Every model is asked for what its kind promises."""
+    if "name" in metafunc.fixturenames:
+        streams = [name for name in NAMES if name.startswith(FRAMES_TO_FRAMES)]
+        kinds = {"net": streams, "generator": [name for name in NAMES if name.startswith("generate/")]}
+        asked = next((names for fixture, names in kinds.items() if fixture in metafunc.fixturenames), NAMES)
+        metafunc.parametrize("name", asked)
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ def test_the_card_is_complete(name, card):
 
 def test_the_weights_on_the_card_are_shipped_and_fit(name, card):
     for weights in card.weights:
-        net = models.load(name, weights, device="cpu", dtype="fp32")
+        net = models.load(name, weights, kind=nn.Module, device="cpu", dtype="fp32")
         assert all(torch.isfinite(p).all() for p in net.parameters())
 
 
@@ -168,7 +174,7 @@ def test_the_same_frames_give_the_same_frames(card, net):
     assert_same(stream(ready(card), given), stream(net, given))
 
 
-def test_weights_go_through_a_file_unchanged(card, tmp_path):
+def test_weights_go_through_a_file_unchanged(card, net, tmp_path):
     net, other = randomise(card.build(card.config())), randomise(card.build(card.config()), seed=1)
     path = tmp_path / "weights.safetensors"
     save_weights(path, net.state_dict(), {"model": "test"})
@@ -177,7 +183,7 @@ def test_weights_go_through_a_file_unchanged(card, tmp_path):
     assert_same(stream(fold(other), given), stream(fold(net), given))
 
 
-def test_it_learns(card):
+def test_it_learns(card, net):
     """Gradients reach every parameter, or there is none."""
     net = randomise(card.build(card.config()))
     window = torch.rand(1, net.needs.warmup + 1 + net.needs.lookahead, 3, 6, 6)
@@ -194,3 +200,28 @@ def test_bf16_stays_near_fp32(card, net):
     rough = ready(card).to(torch.bfloat16)
     for a, b in zip(stream(net, given), stream(rough, given), strict=True):
         assert (a.data - b.data).abs().mean() < 0.05 and b.data.dtype == torch.float32
+
+
+@pytest.fixture
+def generator(card) -> nn.Module:
+    return ready(card)
+
+
+def sampled(generator: nn.Module, **options: object) -> list[Frame]:
+    return list(generator.sample(**{"length": 3, "size": (10, 14), "seed": 0} | options))
+
+
+def test_samples_are_frames_in_order(generator):
+    found = sampled(generator)
+    assert len(found) == 3 and sampled(generator, length=0) == []
+    assert all(f.data.shape == (3, 10, 14) and 0 <= f.data.min() <= f.data.max() <= 1 for f in found)
+    assert all(a.time + (a.duration or 0) <= b.time for a, b in zip(found, found[1:], strict=False))
+
+
+def test_samples_are_a_function_of_the_seed(generator):
+    assert_same(sampled(generator), sampled(generator))
+    assert differing(sampled(generator), sampled(generator, seed=1))
+
+
+def test_a_longer_sample_begins_as_the_shorter_one(generator):
+    assert_same(sampled(generator, length=5)[:3], sampled(generator))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidwright.data.pairs import clips
+from vidwright.data.sources import find_clips
 from vidwright.nn.model import FrameModel
 from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y, truth
 
@@ -28,7 +28,7 @@ def upscale_scores(folder: Path, models: dict[str, FrameModel]) -> Iterator[Scor
     The models enlarge by one and the same whole factor. Raises `BadInput` for a clip that is too short.
     """
     scale = next(iter(models.values())).needs.scale
-    for path in clips(folder):
+    for path in find_clips(folder):
         target = truth(path)
         for (shrink, shrunk), (name, model) in itertools.product(SHRINKS.items(), models.items()):
             yield Score(name, shrink, path.stem, mean_psnr_y(enlarge(model, shrunk(target, scale)), target))

@@ -8,11 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vidwright.core.errors import BadInput, UsageError
-
-#: Files that a folder is searched for; a file named by itself may be called anything.
-SUFFIXES = frozenset(
-    {"mp4", "mkv", "mov", "webm", "avi", "m4v", "mpg", "mpeg", "ts", "m2ts", "wmv", "flv", "3gp", "y4m", "gif"}
-)
+from vidwright.io.container import SUFFIXES
 
 
 def inputs(arguments: Sequence[str]) -> list[Path]:
@@ -31,7 +27,7 @@ def _expand(argument: str) -> Iterator[Path]:
     if argument == "-":
         yield from _listed(sys.stdin.read(), "stdin")
     elif path.is_dir():
-        yield from _some(sorted(p for p in path.iterdir() if p.suffix[1:].lower() in SUFFIXES), argument)
+        yield from _some(sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), argument)
     elif path.exists():
         yield path
     elif argument.startswith("@"):

@@ -1,4 +1,4 @@
-"""Crops of pairs: what an upscaler is shown while it learns.
+"""Crops of clips and of what is left of them after shrinking: what an upscaler is shown while it learns.
 
 Shapes: T = 3 frames, C channels, H height, W width of the low resolution; s scale.
 """
@@ -10,65 +10,147 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vidwright.core.errors import BadInput
-from vidwright.data.pairs import Pair, load_pairs
+from vidwright.data import degrade
+from vidwright.data.cache import Cache
+from vidwright.data.clips import Clips, Order
+from vidwright.data.index import Shot, open_shots
 from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
+from vidwright.io.roundtrip import roundtrip
 
-#: Batches of sixteen in an epoch of short clips: how often a frame is cropped.
+#: How footage is shrunk; the last two by a strength of its own for each shot.
+KINDS = ("bicubic", "cubic", "area", "lanczos", "blur", "h264")
+
+#: Bytes of decoded and shrunk footage that are kept unless told otherwise; a minute of 640x360 takes 3 GB.
+CACHE_BYTES = 12 * 2**30
+
+#: Crops per frame in an epoch.
 CROPS_PER_FRAME = 4
+
+#: A shot is drawn once for so many of its frames.
+FRAMES_PER_DRAW = 16
+
+#: Samples of one shot before it may leave the cache, and how many shots lie between two of them.
+REUSE, SPREAD = 16, 8
 
 
 class Crops:
     """Windows of three low-resolution frames and the high-resolution middle one, as `Samples`.
 
-    A sample is "low" (3, 3, patch, patch) and "high" (3, s*patch, s*patch), uint8. `mix` says how often each kind of
-    shrinking is met. Motion is doubled in a quarter of the samples and reversed in half, crops are flipped and
-    transposed, and of two places the one with more detail is taken.
+    A sample is "low" (3, 3, patch, patch) and "high" (3, s*patch, s*patch), uint8. `mix` says how often each of `KINDS`
+    is met. A shot large enough is there a second time, shrunk by area: footage is sharper per pixel the more it was
+    shrunk. Motion is doubled in a quarter of the samples and reversed in half, crops are flipped and transposed, and
+    of two places the one with more detail is taken. Of what was decoded and shrunk, `cache_bytes` are kept. Raises
+    `BadInput` when no clip is large enough.
     """
 
     def __init__(
-        self, folder: Path, split: Split, *, scale: int, patch: int, mix: Sequence[tuple[str, float]], seed: int
+        self,
+        folder: Path,
+        split: Split,
+        *,
+        scale: int,
+        patch: int,
+        mix: Sequence[tuple[str, float]],
+        seed: int,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self._pairs = load_pairs(folder, scale, seed=seed, least=patch)
-        if not self._pairs:
+        self._scale, self._patch, self._mix, self._seed = scale, patch, tuple(mix), seed
+        self._cache_bytes = cache_bytes
+        self._shots = tuple(open_shots(folder, split))
+        self._draws = [2 * n + small for n, shot in enumerate(self._shots) for small in self._usable(n, shot)]
+        if not self._draws:
             raise BadInput(folder, f"no clip in it has {patch * scale} rows and columns", "use larger clips")
-        self._patch, self._seed = patch, seed
-        self._kinds = [kind for kind, _ in mix]
-        self._kind_weights = torch.tensor([weight for _, weight in mix])
-        self._frames = torch.tensor([float(pair.frames) for pair in self._pairs])
+        self._length = CROPS_PER_FRAME * FRAMES_PER_DRAW * len(self._draws)
+        self._order = Order(len(self._draws), self._length, seed, reuse=REUSE, spread=SPREAD)
+        self._cache = Cache(cache_bytes)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_cache": None}  # a worker process has a cache of its own
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._cache = Cache(self._cache_bytes)
 
     def __len__(self) -> int:
-        return CROPS_PER_FRAME * int(self._frames.sum())
+        return self._length
 
     def sample(self, epoch: int, k: int) -> Sample:
-        """Sample `k` of `epoch`: clips are drawn by their length, places evenly."""
+        """Sample `k` of `epoch`: shots come by their length, places evenly."""
         random = generator(self._seed, epoch, k)
+        entry = self._draws[self._order.shot(epoch, k)]
+        weights = torch.tensor([weight for _, weight in self._mix])
+        kind = self._mix[int(torch.multinomial(weights, 1, generator=random))][0]
+        return _crop(self._high(entry), self._low(entry, kind), self._patch, random)
 
-        def integer(below: int) -> int:
-            return int(torch.randint(below, (1,), generator=random))
+    def _usable(self, number: int, shot: Shot) -> list[int]:
+        """Which sizes of a shot are drawn, each as often as its length asks for: 0 its own, 1 shrunk."""
+        least = self._patch * self._scale
+        sizes = [0] * (min(shot.height, shot.width) >= least)
+        sizes += [1] * (min(self._smaller(number, shot)) >= max(least, 128))
+        return sizes * max(1, round(shot.frames / FRAMES_PER_DRAW))
 
-        pair = self._pairs[int(torch.multinomial(self._frames, 1, generator=random))]
-        kind = self._kinds[int(torch.multinomial(self._kind_weights, 1, generator=random))]
-        at = integer(pair.frames)
-        near = torch.tensor([-1, 0, 1]) * (1 + (integer(4) == 0)) * (1 - 2 * integer(2))
-        low, high = _crop(pair, kind, (at + near).clamp(0, pair.frames - 1), self._patch, integer)
-        return {"low": low, "high": high}
+    def _smaller(self, number: int, shot: Shot) -> tuple[int, int]:
+        ratio = 0.5 + 0.25 * float(torch.rand((), generator=generator(self._seed, number)))
+        return round(shot.height * ratio), round(shot.width * ratio)
+
+    def _high(self, entry: int) -> Tensor:
+        """uint8 (T, 3, H, W) of a shot in one of its sizes, a multiple of twice the scale."""
+        return self._cache.get(entry * (len(KINDS) + 1), lambda: self._cut(entry))
+
+    def _cut(self, entry: int) -> Tensor:
+        number, small = divmod(entry, 2)
+        shot = self._shots[number]
+        x_TCHW = Clips([shot], cache_bytes=0).frames(0)
+        if small:
+            size = self._smaller(number, shot)
+            frames = [degrade.to_bytes(F.interpolate(each.float(), size, mode="area")) for each in x_TCHW.split(1)]
+            x_TCHW = torch.cat(frames)
+        height, width = (side // (2 * self._scale) * 2 * self._scale for side in x_TCHW.shape[-2:])
+        return x_TCHW[..., :height, :width].contiguous()
+
+    def _low(self, entry: int, kind: str) -> Tensor:
+        key = entry * (len(KINDS) + 1) + 1 + KINDS.index(kind)
+        return self._cache.get(key, lambda: shrunk(self._high(entry), self._scale, kind, generator(self._seed, key, 1)))
 
 
-def _crop(pair: Pair, kind: str, times: Tensor, patch: int, integer: Callable[[int], int]) -> tuple[Tensor, Tensor]:
-    """The more detailed of two random places, flipped and transposed at random."""
-    low, scale, centre = pair.low[kind], pair.scale, int(times[1])
-    places = [(integer(low.shape[-2] - patch + 1), integer(low.shape[-1] - patch + 1)) for _ in range(2)]
+def shrunk(x_TCHW: Tensor, scale: int, kind: str, random: torch.Generator) -> Tensor:
+    """uint8 frames at 1/scale of the size, by one of `KINDS`; "h264" is shrunk in one of the other ways, then coded."""
+    ways: dict[str, Callable[[Tensor, int], Tensor]] = {
+        "bicubic": degrade.bicubic,
+        "cubic": degrade.cubic,
+        "area": degrade.area,
+        "lanczos": degrade.lanczos,
+        "blur": degrade.blurred(0.4 + 0.8 * float(torch.rand((), generator=random))),
+    }
+    if kind != "h264":
+        return degrade.shrink(x_TCHW, scale, ways[kind])
+    first = ("bicubic", "bicubic", "area", "lanczos")[int(torch.randint(4, (), generator=random))]
+    quality = int(torch.randint(20, 33, (), generator=random))
+    return roundtrip(degrade.shrink(x_TCHW, scale, ways[first]), "h264", quality)
+
+
+def _crop(high_TCHW: Tensor, low_TCHW: Tensor, patch: int, random: torch.Generator) -> Sample:
+    """A random window in time, and the more detailed of two random places, flipped and transposed at random."""
+
+    def integer(below: int) -> int:
+        return int(torch.randint(below, (1,), generator=random))
+
+    scale, count = high_TCHW.shape[-1] // low_TCHW.shape[-1], len(low_TCHW)
+    centre = integer(count)
+    near = torch.tensor([-1, 0, 1]) * (1 + (integer(4) == 0)) * (1 - 2 * integer(2))
+    places = [(integer(low_TCHW.shape[-2] - patch + 1), integer(low_TCHW.shape[-1] - patch + 1)) for _ in range(2)]
 
     def target(place: tuple[int, int]) -> Tensor:
         y, x = place[0] * scale, place[1] * scale
-        return pair.high[centre, :, y : y + patch * scale, x : x + patch * scale]
+        return high_TCHW[centre, :, y : y + patch * scale, x : x + patch * scale]
 
     y, x = max(places, key=lambda place: float(target(place)[1].float().diff(dim=-1).abs().mean()))
-    window = torch.stack([low[int(t), :, y : y + patch, x : x + patch] for t in times])
+    low = low_TCHW[(centre + near).clamp(0, count - 1), :, y : y + patch, x : x + patch]
     high = target((y, x))
     flips = [dim for dim in (-1, -2) if integer(2)]
-    window, high = window.flip(flips), high.flip(flips)
-    return (window.mT, high.mT) if integer(2) else (window, high)
+    low, high = low.flip(flips), high.flip(flips)
+    return {"low": low.mT, "high": high.mT} if integer(2) else {"low": low, "high": high}

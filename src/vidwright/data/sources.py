@@ -8,15 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vidwright.core.errors import BadInput
-
-#: Files that a folder is searched for.
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("mp4", "mkv", "mov", "webm", "avi", "m4v", "mpg", "mpeg"),
-        *("ts", "m2ts", "wmv", "flv", "3gp", "y4m", "gif"),
-    )
-)
+from vidwright.io.container import SUFFIXES
 
 
 def find_clips(folder: Path) -> list[Path]:

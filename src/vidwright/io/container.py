@@ -19,6 +19,15 @@ from vidwright.core.errors import BadInput
 #: Pixels of the largest picture that is read unless the user allows more: 8192 x 8192.
 MAX_PIXELS = 2**26
 
+#: What a folder is searched for; a file named by itself may be called anything.
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("mp4", "mkv", "mov", "webm", "avi", "m4v", "mpg", "mpeg"),
+        *("ts", "m2ts", "wmv", "flv", "3gp", "y4m", "gif"),
+    )
+)
+
 #: FFmpeg's names of the formats that hold media themselves. Playlists (hls, dash, concat, sdp, image2 with its file
 #: name patterns), capture devices and text that draws pictures (tty) are left out: they read what the user did not
 #: name, or turn any text file into a video.

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from vidwright.data.crops import Crops
 from vidwright.data.loader import Batch
-from vidwright.data.pairs import clips
 from vidwright.data.samples import Split
+from vidwright.data.sources import find_clips
 from vidwright.models.enhance.restorer import Config
 from vidwright.train.losses import charbonnier
 from vidwright.train.optimiser import Optimiser
@@ -64,7 +64,7 @@ class Upscaling:
         """PSNR-Y in dB of eight frames of each clip, per kind of shrinking and over all; a picture of each clip."""
         found: dict[str, list[float]] = {kind: [] for kind in SHRINKS}
         pictures: dict[str, Tensor] = {}
-        for path in clips(folder)[:limit]:
+        for path in find_clips(folder)[:limit]:
             truth_TCHW = truth(path)
             for kind, shrunk in SHRINKS.items():
                 output_TCHW = enlarge(net, shrunk(truth_TCHW, self.scale))
