@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from vidwright.io import save_video as save_video
     from vidwright.jobs.enhance import Enhance as Enhance
     from vidwright.jobs.enhance import enhance as enhance
+    from vidwright.jobs.lossless import compress_lossless as compress_lossless
+    from vidwright.jobs.lossless import decompress_lossless as decompress_lossless
     from vidwright.jobs.run import run as run
     from vidwright.jobs.work import Local as Local
     from vidwright.models import load as load
+    from vidwright.train.video_generator import VideoGenerator as VideoGenerator
 
 __version__ = "0.1.0"
 
@@ -38,9 +41,12 @@ _HOMES = {
     "Local": "jobs.work",
     "Report": "core",
     "Video": "core",
+    "VideoGenerator": "train.video_generator",
     "VideoInfo": "core",
     "VidwrightError": "core.errors",
     "compare": "bench.compare",
+    "compress_lossless": "jobs.lossless",
+    "decompress_lossless": "jobs.lossless",
     "enhance": "jobs.enhance",
     "load": "models",
     "open_video": "io",
