@@ -38,7 +38,7 @@ def clips() -> Tensor:
 def test_ours_is_the_likelihood_and_beats_codecs_that_know_less(clips):
     table = lossless_table(clips, Still())
     ours, *others = table.costs
-    assert [cost.codec for cost in others] == ["ffv1", "x264", "vp9", "xz"]  # x265 begins at 64 pixels
+    assert [cost.codec for cost in others] == ["ffv1", "x264", "vp9", "xz"]
     assert ours.file == len(compress_lossless(clips, Still()))
     assert 0 < table.excess < 0.05
     assert ours.stream < min(cost.stream for cost in others)

@@ -56,8 +56,3 @@ def test_a_codec_that_loses_is_caught(monkeypatch):
     monkeypatch.setattr(module, "LOSSLESS", {"x264": lossy})
     with pytest.raises(JobFailed, match="other pixels"):
         lossless_size(moving(), "x264")
-
-
-def test_a_clip_too_small_is_refused():
-    with pytest.raises(ValueError, match="begins at 64"):
-        lossless_size(moving(1, 32, 64), "x265")

@@ -77,16 +77,14 @@ class LosslessTable:
 def lossless_table(clips_NTCHW: Tensor, model: FrameDistribution) -> LosslessTable:
     """Code uint8 clips of the model's classes (N, T, 1, H, W), all at once and one by one, with every codec.
 
-    xz, over the plain bytes, stands for a compressor that knows nothing of pictures. Codecs that begin at a larger size
-    are left out. Raises `JobFailed` when any codec, ours included, does not give the pixels back; other errors are
-    those of `compress_lossless`.
+    xz, over the plain bytes, stands for a compressor that knows nothing of pictures. Raises `JobFailed` when any codec,
+    ours included, does not give the pixels back; other errors are those of `compress_lossless`.
     """
     likelihood = negative_log_likelihood(clips_NTCHW, model) / math.log(2) / 8
     whole, apart = _ours(clips_NTCHW, model), sum(_ours(clip, model) for clip in clips_NTCHW)
     costs = [Cost(OURS, whole, whole, apart, apart)]
-    for codec, coding in LOSSLESS.items():
-        if min(clips_NTCHW.shape[-2:]) >= coding.smallest:
-            costs.append(_cost(codec, clips_NTCHW, lambda clip_THW, codec=codec: lossless_size(clip_THW, codec)))
+    for codec in LOSSLESS:
+        costs.append(_cost(codec, clips_NTCHW, lambda clip_THW, codec=codec: lossless_size(clip_THW, codec)))
     costs.append(_cost("xz", clips_NTCHW, _xz))
     _, frames, _, height, width = clips_NTCHW.shape
     return LosslessTable(len(clips_NTCHW), frames, height, width, likelihood, tuple(costs))
