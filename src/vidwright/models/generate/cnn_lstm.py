@@ -106,7 +106,9 @@ class Classifier(nn.Module):
     """What a clip shows: the printed layers in the printed order.
 
     Each frame's last map is averaged over its positions before the LSTMs, so that a clip of any size is the same to
-    them and a thing counts alike wherever it is; flattened, the weights would belong to one size of picture.
+    them and a thing counts alike wherever it is; flattened, the weights would belong to one size of picture. Without
+    the normalisation before each LSTM and the head, and the initial weights of He et al. 2015, nothing is left of the
+    picture after so many layers, and nothing is learned.
     """
 
     def __init__(self, config: Config) -> None:
@@ -119,14 +121,18 @@ class Classifier(nn.Module):
         )
         widths = [w, 2 * w, w, max(w // 2, 1), config.num_classes]
         self.dense = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.norms = nn.ModuleList(nn.LayerNorm(c) for c in (8 * w, 8 * w, 4 * w, 2 * w, w))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, a=LEAK)
 
     def forward(self, clip_BTCHW: Tensor) -> Tensor:
         """Class scores before the softmax, (B, num_classes), of a clip (B, T, 1, H, W) in [0, 1]."""
         frames = padded(clip_BTCHW.flatten(0, 1))
         x_BTC = self.encoder(frames)[-1].mean(dim=(2, 3)).unflatten(0, clip_BTCHW.shape[:2])
-        for lstm in self.lstms:
-            x_BTC, _ = lstm(x_BTC)
-        return dense(self.dense, x_BTC[:, -1])
+        for norm, lstm in zip(self.norms, self.lstms, strict=False):  # the last is the head's
+            x_BTC, _ = lstm(norm(x_BTC))
+        return dense(self.dense, self.norms[-1](x_BTC[:, -1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +240,8 @@ class Net(nn.Module):
         time, interval = -INTERVAL, INTERVAL
         for frame in clip:
             if (frame.height, frame.width) != size:
-                raise UsageError(
-                    "the clip", f"a frame is {frame.width}x{frame.height}", f"ask for that size, not {size}"
-                )
+                sizes = f"{frame.width}x{frame.height}"
+                raise UsageError("the clip", f"a frame of it is {sizes}", f"ask for samples of {sizes}")
             time, interval = frame.time, frame.duration or interval
             grey_BCHW = frame.data[:3].mean(dim=0).to(logits_BKHW.device)[None, None]
             logits_BKHW, state = self.step(grey_BCHW, state)
