@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from toy import OPTIMISER, Sums, fresh, squared
 
+from toy import OPTIMISER, Sums, fresh, squared
 from vidwright.core.errors import BadInput, JobFailed
 from vidwright.data.loader import batches
 from vidwright.train import checkpoint
@@ -126,7 +126,7 @@ def test_a_full_disk_leaves_the_earlier_ones(tmp_path, monkeypatch, at):
         raise full
 
     target = [
-        "vidwright.train.checkpoint.dcp.save",
+        "vidwright.train.checkpoint.save_shards",
         "vidwright.train.checkpoint.sync",
         "vidwright.train.checkpoint.os.replace",
         "safetensors.torch.save",

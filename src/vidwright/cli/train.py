@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import shlex
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Annotated
 
 import torch
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core.errors import BadInput, Interrupted, OutputExists, UsageError
@@ -28,6 +30,7 @@ LINE_EVERY = 10.0
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Flag = Annotated[bool, Parameter(negative=())]
+FromOne = Parameter(validator=Number(gte=1))
 
 
 @Parameter(name="*")
@@ -45,9 +48,9 @@ class TrainOptions:
     "Go on with the run in --out."
     device: str = "auto"
     "auto, cpu, cuda, cuda:1 and so on."
-    threads: int | None = None
+    threads: Annotated[int | None, FromOne] = None
     "Threads inside torch's operations; all cores if not given."
-    workers: int = 0
+    workers: Annotated[int, Parameter(validator=Number(gte=0))] = 0
     "Processes that make the training samples; 0 is a thread of this one."
     compile: Flag = False
     "Compile the network first; pays off on an accelerator."
@@ -88,6 +91,8 @@ def train(
     chosen = recipe.load(name).changed(options.set or [])
     if options.minutes is not None or options.steps is not None:
         chosen = replace(chosen, budget=Budget(steps=options.steps, minutes=options.minutes))
+    if valid is not None:
+        chosen.task.samples(valid, "all", chosen.seed)  # refuses a folder of nothing now, not at the first validation
     setting = Setting(
         data,
         out,
@@ -103,9 +108,13 @@ def train(
         try:
             found = run(chosen, setting, watch=_Lines(chosen.name), stop=stop)
         except Interrupted:
+            if not _leads():
+                raise
             arguments = sys.argv[1:] if options.resume else [*sys.argv[1:], "--resume"]
             say(f"resume with: {shlex.join(['vidwright', *arguments])}")
             raise
+    if not _leads():
+        return
     _print(found, options.json)
     say(f"{out / 'report.html'}: curves, pictures, throughput")
     say(f"{out / BEST}: the best weights; use them by this path, or `vidwright weights export {out} -o FILE`")
@@ -116,7 +125,8 @@ def evaluate(
     /,
     *,
     data: Path,
-    limit: int | None = None,
+    limit: Annotated[int | None, FromOne] = None,
+    lpips: Path | None = None,
     device: str = "auto",
     seed: int = 0,
     json: Json = False,
@@ -131,6 +141,8 @@ def evaluate(
         Folder of clips that it has not seen.
     limit
         Clips to use; all if not given.
+    lpips
+        Weights of LPIPS, as docs/metrics.md describes; without them it is not measured.
     device
         auto, cpu, cuda and so on.
     seed
@@ -138,7 +150,7 @@ def evaluate(
     json
         Print it as JSON.
     """
-    _print(evaluation(model, data, device=device, seed=seed, limit=limit), json)
+    _print(evaluation(model, data, device=device, seed=seed, limit=limit, lpips=lpips), json)
 
 
 weights = App(name="weights", help="Weights of your own.")
@@ -187,11 +199,16 @@ class _Lines:
         if isinstance(event, str):
             say(f"warning: {event}")
         elif isinstance(event, Evaluation):
-            say("  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items()))
+            say("  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items() if value is not None))
         elif time.monotonic() - self._said > LINE_EVERY:
             self._said = time.monotonic()
             waiting = f"waiting {event.waited / (event.waited + event.worked):.0%}"
             say(f"{self._name}: step {event.number}, {event.seconds:.0f} s, loss {event.loss:.5g}, {waiting}")
+
+
+def _leads() -> bool:
+    """Whether this process speaks for all that `torchrun` started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _print(found: Evaluation, json: bool) -> None:
@@ -200,4 +217,4 @@ def _print(found: Evaluation, json: bool) -> None:
         return
     width = max(map(len, found.metrics), default=0)
     for name, value in found.metrics.items():
-        print(f"{name.ljust(width)}  {value:.6g}")
+        print(f"{name.ljust(width)}  {'not measured' if value is None else f'{value:.6g}'}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,10 +69,10 @@ class Crops:
         self._order = Order(len(self._draws), self._length, seed, reuse=REUSE, spread=SPREAD)
         self._cache = Cache(cache_bytes)
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cache": None}  # a worker process has a cache of its own
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._cache = Cache(self._cache_bytes)
 

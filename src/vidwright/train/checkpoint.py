@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_loader import load as load_shards
+from torch.distributed.checkpoint.state_dict_saver import save as save_shards
 
 from vidwright.core.errors import BadInput, JobFailed
 from vidwright.core.files import explain_os_error, sha256, sync, write_atomic
@@ -46,8 +48,8 @@ def save(folder: Path, state: State, *, facts: dict[str, Any], world: World = AL
             part.mkdir()
         world.wait()
         with _quiet():
-            writer = dcp.HuggingFaceStorageWriter(str(part), save_distributed=True)
-            dcp.save(_plain(state), storage_writer=writer, no_dist=world.size == 1)
+            writer = HuggingFaceStorageWriter(str(part), save_distributed=True)
+            save_shards(_plain(state), storage_writer=writer, no_dist=world.size == 1)
         if world.leads:
             _finish(part, path, _page(state, facts))
             _prune(folder)
@@ -123,9 +125,9 @@ def _sound(path: Path) -> dict[str, Any] | None:
 def _read(path: Path, state: State, world: World) -> None:
     try:
         with _quiet():
-            reader = dcp.HuggingFaceStorageReader(str(path))
+            reader = HuggingFaceStorageReader(str(path))
             tensors = _plain(state)
-            dcp.load(tensors, storage_reader=reader, no_dist=world.size == 1)
+            load_shards(tensors, storage_reader=reader, no_dist=world.size == 1)
     except (RuntimeError, ValueError, CheckpointException) as error:
         raise JobFailed(
             path, "this checkpoint holds another network than the recipe's", "resume it with the recipe it was made by"

@@ -8,7 +8,7 @@ RUN/best.safetensors, last.safetensors     averaged weights: of the best validat
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +153,7 @@ class _Run:
                 self.stop.set()
                 return
 
-    def _steps(self) -> Any:
+    def _steps(self) -> Generator[Step]:
         recipe, setting, state, world = self.recipe, self.setting, self.state, self.world
         model = replicate(state.net, world)
         share = Share(world.rank, world.size)
@@ -209,23 +209,24 @@ class _Run:
         assert self.log is not None
         step = self.state.step
         pictures = {name: self.log.picture(step, name, picture) for name, picture in found.pictures.items()}
-        self._write("valid", step=step, seconds=self.state.seconds, metrics=found.metrics, pictures=pictures)
+        self._write("valid", step=step, seconds=self.state.seconds, metrics=dict(found.metrics), pictures=pictures)
         header = self._header(found.metrics)
         save_weights(self.setting.out / LAST, tensors, header)
         if self._is_best(found.metrics):
-            self.facts["best"] = found.metrics
+            self.facts["best"] = dict(found.metrics)
             save_weights(self.setting.out / BEST, tensors, header)
         self.watch(found)
         return found
 
-    def _is_best(self, metrics: dict[str, float]) -> bool:
+    def _is_best(self, metrics: Mapping[str, float | None]) -> bool:
         task, best = self.recipe.task, self.facts["best"]
-        if best is None:
-            return True
-        new, old = metrics[task.watch], best[task.watch]
+        new = metrics[task.watch]
+        if best is None or new is None:
+            return best is None
+        old = best[task.watch]
         return new > old if task.better == "higher" else new < old
 
-    def _header(self, metrics: dict[str, float]) -> dict[str, Any]:
+    def _header(self, metrics: Mapping[str, float | None]) -> dict[str, Any]:
         page = self.facts["recipe"]
         return {
             "model": page["model"],
@@ -234,7 +235,7 @@ class _Run:
             "recipe": page,
             "data": self.facts["data"],
             "steps": self.state.step,
-            "metrics": metrics,
+            "metrics": dict(metrics),
         }
 
     def _save(self) -> None:
@@ -297,7 +298,7 @@ def _check(recipe: Recipe, setting: Setting, world: World) -> None:
         return
     before, now = checkpoint.facts(setting.out / CHECKPOINTS)["recipe"], recipe.as_json()
     for length in ("budget", "validations", "validate_on"):  # how long, and how often it is looked at, may change
-        before.pop(length), now.pop(length)
+        del before[length], now[length]
     for field in now:
         if before.get(field) != now[field]:
             raise UsageError(

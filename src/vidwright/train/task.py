@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -14,9 +15,12 @@ from vidwright.data.samples import Samples, Split
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a network did: figures by name, and pictures (C, H, W) in [0, 1] with one or three channels."""
+    """How a network did: figures by name, None where one was not measured, and pictures (C, H, W) in [0, 1].
 
-    metrics: dict[str, float]
+    Pictures have one or three channels.
+    """
+
+    metrics: Mapping[str, float | None]
     pictures: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
@@ -39,4 +43,13 @@ class Task(Protocol):
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """Judge a network on the clips of a folder, on at most `limit` of them."""
+        ...
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """A task whose outputs have something that they should have been."""
+
+    def outputs(self, net: nn.Module, folder: Path, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Clips as they came out and as they should have, uint8 (T, 3, H, W)."""
         ...

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidwright.core import Frame
 from vidwright.core.errors import BadInput
@@ -51,8 +51,9 @@ def truth(path: Path) -> Tensor:
     return x_TCHW[..., top : top + height, left : left + width].contiguous()
 
 
-def enlarge(model: FrameModel, low_TCHW: Tensor) -> Tensor:
+def enlarge(model: nn.Module, low_TCHW: Tensor) -> Tensor:
     """What a model makes of uint8 frames, as uint8 frames."""
+    assert isinstance(model, FrameModel)
     frames = (Frame(data.float() / 255, Fraction(number, 25)) for number, data in enumerate(low_TCHW))
     return torch.stack([degrade.to_bytes(frame.data * 255) for frame in model.stream(frames)])
 

@@ -50,7 +50,8 @@ class VideoGenerator:
     ) -> None:
         card = models.card(MODEL)
         torch.manual_seed(seed)
-        self.net: nn.Module = card.build(card.config(preset=preset, width=width, num_classes=num_classes, **config))
+        self._config = card.config(preset=preset, width=width, num_classes=num_classes, **config)
+        self.net: nn.Module = card.build(self._config)
         self._preset, self._seed = preset, seed
         self._optimiser: Optimiser | None = None
 
@@ -126,7 +127,7 @@ class VideoGenerator:
             raise UsageError("clips", f"their shape is {tuple(clips.shape)}", "give (N, T, 1, H, W), N at least 1")
         if self._preset == "next-frame":
             return self.net.quantised(clips[:, :, 0])  # pyright: ignore[reportCallIssue]
-        count = self.net.config.num_classes  # pyright: ignore[reportAttributeAccessIssue]
+        count = self._config.num_classes
         if labels is None or labels.shape != clips.shape[:1] or not bool(((labels >= 0) & (labels < count)).all()):
             raise UsageError("labels", f"they must be one number from 0 to {count - 1} per clip", "give them as (N,)")
         return labels

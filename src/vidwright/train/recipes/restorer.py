@@ -5,6 +5,7 @@ Shapes: B batch, T = 3 frames, C channels, H height, W width of the input; s sca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -64,16 +65,24 @@ class Upscaling:
         """PSNR-Y in dB of eight frames of each clip, per kind of shrinking and over all; a picture of each clip."""
         found: dict[str, list[float]] = {kind: [] for kind in SHRINKS}
         pictures: dict[str, Tensor] = {}
-        for path in find_clips(folder)[:limit]:
-            truth_TCHW = truth(path)
-            for kind, shrunk in SHRINKS.items():
-                output_TCHW = enlarge(net, shrunk(truth_TCHW, self.scale))
-                found[kind].append(mean_psnr_y(output_TCHW, truth_TCHW))
-                if kind == "bicubic":
-                    pictures[path.stem] = torch.cat([output_TCHW[0], truth_TCHW[0]], dim=-1).float() / 255
+        for name, kind, output_TCHW, truth_TCHW in self._enlarged(net, folder, limit):
+            found[kind].append(mean_psnr_y(output_TCHW, truth_TCHW))
+            if kind == "bicubic":
+                pictures[name] = torch.cat([output_TCHW[0], truth_TCHW[0]], dim=-1).float() / 255
         means = {kind: sum(values) / len(values) for kind, values in found.items()}
         per_kind = {f"psnr_y.{kind}": value for kind, value in means.items()}
         return Evaluation({"psnr_y": sum(means.values()) / len(means), **per_kind}, pictures)
+
+    def outputs(self, net: nn.Module, folder: Path, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Eight frames of each clip, enlarged after each kind of shrinking, beside the true ones."""
+        for _, _, output_TCHW, truth_TCHW in self._enlarged(net, folder, limit):
+            yield output_TCHW, truth_TCHW
+
+    def _enlarged(self, net: nn.Module, folder: Path, limit: int | None) -> Iterator[tuple[str, str, Tensor, Tensor]]:
+        for path in find_clips(folder)[:limit]:
+            truth_TCHW = truth(path)
+            for kind, shrunk in SHRINKS.items():
+                yield path.stem, kind, enlarge(net, shrunk(truth_TCHW, self.scale)), truth_TCHW
 
 
 def x2_fast() -> Recipe:
