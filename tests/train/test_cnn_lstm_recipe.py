@@ -138,9 +138,9 @@ def test_classes_are_learned(mnist):
     torch.manual_seed(0)
     task = Classify(frames=2)
     net = build(Config(preset="document", width=8, motions=1))
-    losses = learn(task, net, mnist, 60, 32, 3e-3)
-    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    assert task.evaluate(net.eval(), mnist, "valid", 0, 100).metrics["accuracy"] > 0.3  # by chance: 0.1
+    losses = learn(task, net, mnist, 150, 32, 1e-3)
+    assert sum(losses[-10:]) / 10 < 2.1  # who knows nothing has log(10) = 2.303
+    assert task.evaluate(net.eval(), mnist, "valid", 0, 100).metrics["accuracy"] > 0.17  # by chance 0.1 +- 0.03
 
 
 @pytest.mark.parametrize("make", [next_frame, digits])
