@@ -134,13 +134,18 @@ def test_the_next_frame_is_learned(mnist):
     assert found["nats_per_frame"] < 0.6 * found["nats_per_frame.frequency"]
 
 
-def test_classes_are_learned(mnist):
+def test_ten_clips_are_learned_by_heart():
+    """Gradients find their way through all the LSTMs: a network that they do not reach stays at log(10)."""
     torch.manual_seed(0)
-    task = Classify(frames=2)
-    net = build(Config(preset="document", width=8, motions=1))
-    losses = learn(task, net, mnist, 150, 32, 1e-3)
-    assert sum(losses[-10:]) / 10 < 2.1  # who knows nothing has log(10) = 2.303
-    assert task.evaluate(net.eval(), mnist, "valid", 0, 100).metrics["accuracy"] > 0.17  # by chance 0.1 +- 0.03
+    net = build(Config(preset="document", width=8))
+    batch = {"clip": (torch.rand(10, 2, 1, 32, 32) > 0.8).byte() * 255, "labels": torch.arange(10)[:, None]}
+    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3)
+    for _ in range(60):
+        loss = Classify().objective(net, batch)["nats"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.7 * math.log(10)
 
 
 @pytest.mark.parametrize("make", [next_frame, digits])
