@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vidwright.core.errors import BadInput, JobFailed
+from vidwright.core.errors import BadInput, JobFailed, VidwrightError
 from vidwright.core.overlap import overlap
-from vidwright.data.samples import Sample, Samples
+from vidwright.data.samples import Samples
 
 Batch = dict[str, Tensor]
 
@@ -45,43 +46,60 @@ def batches(
         range(batch * size + share.rank * part, batch * size + (share.rank + 1) * part)
         for batch in itertools.count(start)
     )
-    numbered = _Numbered(samples)
-    if workers == 0:
-        return overlap((_stack([numbered[k] for k in each]) for each in numbers), depth=AHEAD)
-    return _in_processes(numbered, numbers, workers)
+    made = _Made(samples)
+    source = _in_processes(made, numbers, workers) if workers else map(made.batch, numbers)
+    # A thread, even before processes: in the main one torch installs a handler of SIGCHLD that raises anywhere.
+    return overlap(source, depth=AHEAD)
 
 
-class _Numbered(Dataset[Sample]):
-    """Samples by one number that runs on through the epochs."""
+class _Made(Dataset[Any]):
+    """Batches by the numbers of their samples, which run on through the epochs."""
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
 
-    def __getitem__(self, number: int) -> Sample:
-        epoch, k = divmod(number, len(self._samples))
-        return self._samples.sample(epoch, k) | {"sample": torch.tensor(number)}
+    def batch(self, numbers: range) -> Batch:
+        samples = [self._samples.sample(*divmod(number, len(self._samples))) for number in numbers]
+        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+        return batch | {"sample": torch.tensor(numbers)}
+
+    def __getitem__(self, numbers: range) -> Batch | VidwrightError:
+        try:
+            return self.batch(numbers)
+        except VidwrightError as error:  # returned, because DataLoader makes a RuntimeError of what is raised
+            return error
 
 
-def _stack(samples: list[Sample]) -> Batch:
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-
-
-def _in_processes(numbered: _Numbered, numbers: Iterator[range], workers: int) -> Generator[Batch]:
+def _in_processes(made: _Made, numbers: Iterator[range], workers: int) -> Generator[Batch]:
     loader: DataLoader[Any] = DataLoader(
-        numbered,
-        batch_sampler=numbers,  # pyright: ignore[reportArgumentType]
+        made,
+        batch_size=None,
+        sampler=numbers,  # pyright: ignore[reportArgumentType]
         num_workers=workers,
-        collate_fn=_stack,
+        collate_fn=_as_it_is,
+        worker_init_fn=_leave_interrupts_to_the_parent,
         prefetch_factor=AHEAD,
         multiprocessing_context="spawn",  # a fork would copy this process's locked thread pools
     )
     try:
-        yield from loader
+        for batch in loader:
+            if isinstance(batch, VidwrightError):
+                raise batch
+            yield batch
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if "exited unexpectedly" not in str(error):
             raise
         raise JobFailed(
             "the data",
             "a worker process died, perhaps for lack of memory",
             "run again with --resume and fewer --workers",
         ) from error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    """A terminal interrupts all processes at once; the training process is to end its step and save, not to fail."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
