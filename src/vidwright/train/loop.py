@@ -97,7 +97,7 @@ def train(
         if (batch := next(source, None)) is None:
             return
         given = time.monotonic()
-        torch.manual_seed(generator(seed, state.batch).initial_seed())
+        torch.manual_seed(generator(seed, state.batch, world.rank).initial_seed())
         rate = learning_rate(optimiser.learning_rate, state.step, optimiser.warmup, progress)
         losses, gradient, bad = dict[str, float](), 0.0, None
         try:

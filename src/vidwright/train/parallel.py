@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -52,6 +53,9 @@ class World:
             dist.barrier()
 
 
+#: How long processes wait for each other: the leading one validates while the others do.
+PATIENCE = timedelta(hours=2)
+
 #: The world of one process on the CPU.
 ALONE = World()
 
@@ -65,7 +69,7 @@ def join_world(device: torch.device) -> Generator[World]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield World(device, dist.get_rank(), dist.get_world_size())
     finally:
@@ -75,8 +79,9 @@ def join_world(device: torch.device) -> Generator[World]:
 def shard(net: nn.Module, world: World) -> None:
     """Spread the parameters over the processes, block by block, in place: FSDP2."""
     mesh = init_device_mesh(world.device.type, (world.size,))
-    for blocks in [module for module in net.modules() if isinstance(module, nn.ModuleList)]:
-        for block in blocks:
+    lists = [module for module in net.modules() if isinstance(module, nn.ModuleList)]
+    for block in (block for blocks in reversed(lists) for block in blocks):  # what is inside comes first
+        if not isinstance(block, nn.ModuleList):
             fully_shard(block, mesh=mesh)
     fully_shard(net, mesh=mesh)
 

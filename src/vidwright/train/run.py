@@ -130,7 +130,7 @@ class _Run:
             if self.world.size == 1 or isinstance(error, Diverged):  # else the other processes are not here
                 self._end("diverged" if isinstance(error, Diverged) else "failed")
             raise
-        if self.stop.is_set():
+        if not self.world.all_agree(not self.stop.is_set()):
             self._end("interrupted")
             raise Interrupted(self.setting.out, f"stopped at step {self.state.step}", "run it again with --resume")
         last = self._validate()
@@ -289,6 +289,8 @@ def _check(recipe: Recipe, setting: Setting, world: World) -> None:
     if recipe.batch % (world.size * recipe.optimiser.accumulate):
         parts = f"{world.size} processes times {recipe.optimiser.accumulate} accumulated parts"
         raise UsageError(f"--set batch={recipe.batch}", f"it does not divide into {parts}", "choose a multiple of both")
+    if setting.shard and world.size == 1:
+        raise UsageError("--shard", "there is one process only", "start it with torchrun, or leave --shard out")
     if recipe.optimiser.kind == "muon" and setting.shard:
         raise UsageError("--shard", "Muon needs whole matrices", "leave --shard out, or --set optimiser.kind=adamw")
     there = (setting.out / CHECKPOINTS).exists()
