@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from vidwright.data.loader import Batch, batches
@@ -115,13 +115,15 @@ def test_evaluation_scores_the_last_frames_without_labels(mnist):
     assert torch.equal(strip[0, :32], (truth_row >= 0.5).float())
 
 
-@pytest.mark.parametrize("task", [NextFrame(frames=2, given=1, on_test=True), Classify(on_test=True)])
+@pytest.mark.parametrize("task", [NextFrame(frames=2, given=1), Classify(frames=2)])
 def test_the_test_set_is_another_than_the_validation(mnist, task):
     net = build(Config(width=4, motions=1) if isinstance(task, NextFrame) else Config("document", width=4, motions=1))
-    assert task.evaluate(net, mnist, "valid", 0, 2) is not None
-    if isinstance(task, NextFrame):
-        test: Tensor = task.judged(mnist, "valid", 0).sample(0, 0)["clip"]
-        assert not torch.equal(test, task.samples(mnist, "valid", 0).sample(0, 0)["clip"])
+    test, valid = (task.samples(mnist, split, 0).sample(0, 0)["clip"] for split in ("test", "valid"))
+    assert not torch.equal(test, valid)
+    assert torch.equal(test, task.samples(mnist, "test", 1).sample(0, 0)["clip"])  # whatever the seed
+    assert task.evaluate(net, mnist, "test", 0, 2).metrics != task.evaluate(net, mnist, "valid", 0, 2).metrics or (
+        isinstance(task, Classify)
+    )
 
 
 def test_the_next_frame_is_learned(mnist):

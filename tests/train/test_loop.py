@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toy import OPTIMISER, Sums, fresh, network, squared
 
+from toy import OPTIMISER, Sums, fresh, network, squared
 from vidwright.data.loader import batches
 from vidwright.train.loop import Diverged, train
 from vidwright.train.optimiser import Optimiser

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidwright.data.sources import find_clips
 from vidwright.nn.model import FrameModel
-from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y, truth
+from vidwright.train.upscaling import SHRINKS, enlarge, judged, mean_psnr_y, truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,10 @@ def upscale_scores(folder: Path, models: dict[str, FrameModel]) -> Iterator[Scor
     The models enlarge by one and the same whole factor. Raises `BadInput` for a clip that is too short.
     """
     scale = next(iter(models.values())).needs.scale
-    for path in find_clips(folder):
-        target = truth(path)
+    for shot in (each for each in judged(folder, "all") if each.first == 0):
+        target = truth(shot)
         for (shrink, shrunk), (name, model) in itertools.product(SHRINKS.items(), models.items()):
-            yield Score(name, shrink, path.stem, mean_psnr_y(enlarge(model, shrunk(target, scale)), target))
+            yield Score(name, shrink, shot.file.stem, mean_psnr_y(enlarge(model, shrunk(target, scale)), target))
 
 
 def table(scores: Sequence[Score], *, without: str = "_screen") -> str:

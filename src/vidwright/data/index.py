@@ -133,7 +133,7 @@ def open_shots(folder: Path, split: Split) -> list[Shot]:
     have gone or changed since they were prepared.
     """
     shots = _prepared(folder) if (folder / NAME).exists() else _bare(folder)
-    chosen = [shot for shot in shots if split in ("all", shot.split)]
+    chosen = [shot for shot in shots if split in ("all", "test", shot.split)]
     if not chosen:
         count = len({shot.source for shot in shots})
         cause = f"nothing is left for {split}: all clips are of {count} source"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
-Part = Split | Literal["test"]
 
 #: Each frame moves a digit by this part of its free way.
 STEP = 0.1
@@ -55,7 +54,7 @@ class MovingMnist:
     def __init__(
         self,
         folder: Path,
-        split: Part = "train",
+        split: Split = "train",
         *,
         digits: int = 2,
         size: int = 64,
@@ -129,7 +128,7 @@ def resized(images: Array, side: int) -> Array:
     return ((total + old * old // 2) // (old * old)).astype(np.uint8)
 
 
-def _pool(folder: Path, split: Part) -> tuple[Array, Array]:
+def _pool(folder: Path, split: Split) -> tuple[Array, Array]:
     """Images uint8 (N, 28, 28) and labels uint8 (N,) of the digits that `split` draws from."""
     name = "t10k" if split == "test" else "train"
     images = read_idx(folder / f"{name}-images-idx3-ubyte", 3)

@@ -8,8 +8,9 @@ from torch import Tensor
 
 Sample = dict[str, Tensor]
 
-#: Which part of a folder: what is learned from, what is kept out of it, or both.
-Split = Literal["train", "valid", "all"]
+#: Which part of a folder: what is learned from, what is kept out of it to validate on, both, or what a finished model
+#: is judged by, which is a test set where the data have one and else everything.
+Split = Literal["train", "valid", "all", "test"]
 
 
 class Samples(Protocol):

@@ -37,10 +37,10 @@ def evaluate(
     if not isinstance(page, dict) or "task" not in page:
         raise ModelRefused(path, "these weights do not say how they were trained", "make them with `vidwright train`")
     task = recipe.from_json(page).task
-    found = task.evaluate(net, folder, "all", seed, limit)
+    found = task.evaluate(net, folder, "test", seed, limit)
     if not isinstance(task, Restores):
         return found
-    return replace(found, metrics={**found.metrics, **measured(task.outputs(net, folder, limit), lpips=lpips)})
+    return replace(found, metrics={**found.metrics, **measured(task.outputs(net, folder, "test", limit), lpips=lpips)})
 
 
 def _weights(model: str) -> tuple[str, Path]:

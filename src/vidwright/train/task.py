@@ -50,6 +50,6 @@ class Task(Protocol):
 class Restores(Protocol):
     """A task whose outputs have something that they should have been."""
 
-    def outputs(self, net: nn.Module, folder: Path, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def outputs(self, net: nn.Module, folder: Path, split: Split, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Clips as they came out and as they should have, uint8 (T, 3, H, W)."""
         ...

@@ -36,8 +36,7 @@ class NextFrame:
     """Predict every frame of moving digits from those before it; of the last frames of a clip the nats are scored.
 
     `digits` of `digit` pixels in a square of `size`, clips of `frames`, of which `given` come before the scored ones.
-    `told` is how often training tells the digits. Judged without being told, on digits kept out of training, or with
-    `on_test` on the fixed test set.
+    `told` is how often training tells the digits; it is judged without being told.
     """
 
     watch: ClassVar[str] = "nats_per_frame"
@@ -49,12 +48,11 @@ class NextFrame:
     frames: int = 20
     given: int = 10
     told: float = 0.25
-    on_test: bool = False
 
     def samples(self, folder: Path, split: Split, seed: int) -> MovingMnist:
-        """Clips of the digits of `split`: "clip" uint8 (T, 1, H, W) and "labels" int64 (D,)."""
-        return MovingMnist(
-            folder, split, digits=self.digits, size=self.size, digit=self.digit, frames=self.frames, seed=seed
+        """Clips of the digits of `split`, or the fixed test set: "clip" uint8 (T, 1, H, W), "labels" int64 (D,)."""
+        return _moving_mnist(
+            folder, split, seed, digits=self.digits, size=self.size, digit=self.digit, frames=self.frames
         )
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -72,7 +70,7 @@ class NextFrame:
 
         The frames before each scored one are the true ones. `limit` of None takes a thousand clips.
         """
-        samples = self.judged(folder, split, seed)
+        samples = self.samples(folder, split, seed)
         device = next(net.parameters()).device
         scores: list[Tensor] = []
         seen: list[Tensor] = []
@@ -89,12 +87,6 @@ class NextFrame:
             "nats_per_frame.frequency": frequency_nats(seen_BTHW, self.given),
         }
         return Evaluation(metrics, {} if strip is None else {"continuation": strip})
-
-    def judged(self, folder: Path, split: Split, seed: int) -> Samples:
-        """The clips to judge by: of digits kept out of training, or the fixed test set."""
-        if self.on_test:
-            return test_set(folder, digits=self.digits, size=self.size, digit=self.digit, frames=self.frames)
-        return self.samples(folder, split, seed)
 
     def _strip(self, net: nn.Module, clip_TCHW: Tensor, logits_TKHW: Tensor) -> Tensor:
         """Three rows of the scored frames: true, expected from the true past, drawn from the drawn past."""
@@ -127,11 +119,10 @@ class Classify:
     size: int = 32
     digit: int = 16
     frames: int = 8
-    on_test: bool = False
 
     def samples(self, folder: Path, split: Split, seed: int) -> MovingMnist:
-        """Clips of the digits of `split`: "clip" uint8 (T, 1, H, W) and "labels" int64 (1,)."""
-        return MovingMnist(folder, split, digits=1, size=self.size, digit=self.digit, frames=self.frames, seed=seed)
+        """Clips of the digits of `split`, or the fixed test set: "clip" uint8 (T, 1, H, W), "labels" int64 (1,)."""
+        return _moving_mnist(folder, split, seed, digits=1, size=self.size, digit=self.digit, frames=self.frames)
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Categorical cross-entropy in nats per clip."""
@@ -141,9 +132,7 @@ class Classify:
     @torch.inference_mode()
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """The share of clips whose digit is named rightly. `limit` of None takes a thousand clips."""
-        samples: Samples = self.samples(folder, split, seed)
-        if self.on_test:
-            samples = test_set(folder, digits=1, size=self.size, digit=self.digit, frames=self.frames)
+        samples = self.samples(folder, split, seed)
         count = min(limit or 1000, len(samples))
         device = next(net.parameters()).device
         right = 0
@@ -151,6 +140,10 @@ class Classify:
             scores_BN = net(batch["clip"].to(device).float() / 255)
             right += int((scores_BN.argmax(dim=1).cpu() == batch["labels"][:, 0]).sum())
         return Evaluation({"accuracy": right / count})
+
+
+def _moving_mnist(folder: Path, split: Split, seed: int, **law: int) -> MovingMnist:
+    return test_set(folder, **law) if split == "test" else MovingMnist(folder, split, **law, seed=seed)
 
 
 def nats(logits_BTKHW: Tensor, classes_BTHW: Tensor) -> Tensor:
