@@ -28,6 +28,10 @@ class Optimiser:
     ema: float = 0.999
     accumulate: int = 1
 
+    def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ValueError("accumulate must be at least 1")
+
     def build(self, net: nn.Module) -> list[torch.optim.Optimizer]:
         """The optimisers of a network's parameters."""
         parameters = [p for p in net.parameters() if p.requires_grad]

@@ -48,6 +48,11 @@ class Recipe:
     dtype: DType = "auto"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("batch", "validations", "validate_on"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
     @property
     def name(self) -> str:
         """`<task>/<model>:<weights>`."""
@@ -65,6 +70,8 @@ class Recipe:
         recipe = self
         for assignment in assignments:
             path, sign, text = assignment.partition("=")
+            if path in ("model", "weights"):
+                raise UsageError(f"--set {assignment}", "that is the recipe's name", "name another recipe")
             if not sign:
                 raise UsageError(f"--set {assignment}", "there is no = in it", "write --set field.field=value")
             recipe = _replaced(recipe, path.split("."), _parsed(text), f"--set {path}")
@@ -135,7 +142,9 @@ def _rebuilt(base: Any, page: dict[str, Any], subject: str) -> Any:
     for name, value in page.items():
         _require_field(base, name, subject)
         inner = getattr(base, name)
-        if dataclasses.is_dataclass(inner) and isinstance(value, dict):
+        if dataclasses.is_dataclass(inner):
+            if not isinstance(value, dict):
+                raise UsageError(f"{subject}={value}", f"{name} has fields of its own", f"set {name}.FIELD=VALUE")
             fields[name] = _rebuilt(inner, value, subject)
             continue
         try:
