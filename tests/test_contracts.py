@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import time
 from fractions import Fraction
 
@@ -215,7 +216,7 @@ def test_samples_are_frames_in_order(generator):
     found = sampled(generator)
     assert len(found) == 3 and sampled(generator, length=0) == []
     assert all(f.data.shape == (3, 10, 14) and 0 <= f.data.min() <= f.data.max() <= 1 for f in found)
-    assert all(a.time + (a.duration or 0) <= b.time for a, b in zip(found, found[1:], strict=False))
+    assert all(a.time + (a.duration or 0) <= b.time for a, b in itertools.pairwise(found))
 
 
 def test_samples_are_a_function_of_the_seed(generator):

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
-import chromium
 import pytest
 
+import chromium
 import media
 from vidwright.bench import excerpt
 from vidwright.bench.compare import Comparison, compare

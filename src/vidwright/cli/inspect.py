@@ -127,6 +127,8 @@ def verify(weights: Annotated[list[Path] | None, Parameter(name="FILE", negative
     weights
         Safetensors files.
     """
+    from torch import nn
+
     from vidwright.models import card, load, names, weights_path
     from vidwright.weights.store import read_header
 
@@ -136,7 +138,7 @@ def verify(weights: Annotated[list[Path] | None, Parameter(name="FILE", negative
         model = read_header(path).get("model")
         if not isinstance(model, str):
             raise ModelRefused(path, "its card names no model", "use a weights file written by vidwright")
-        load(model, path, device="cpu")
+        load(model, path, kind=nn.Module, device="cpu")
         print(f"{path}: ok, {model}, sha256 {sha256(path)}")
 
 
@@ -213,16 +215,21 @@ def _disk() -> tuple[str, str]:
 def _self_test() -> tuple[str, str]:
     """One tiny picture through every shipped model, and a file written and read."""
     import torch
+    from torch import nn
 
     from vidwright.core import Frame, Video, VideoInfo
     from vidwright.io import open_video, save_video
     from vidwright.models import load, names
+    from vidwright.nn.model import FrameModel
 
     def frames() -> Iterator[Frame]:
         yield Frame(torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)), Fraction(0))
 
     for name in names():
-        made = list(load(name, device="cpu").stream(frames()))
+        net = load(name, kind=nn.Module, device="cpu")
+        made = list(
+            net.stream(frames()) if isinstance(net, FrameModel) else net.sample(length=1, size=(16, 16), seed=0)
+        )
         if len(made) != 1 or not bool(torch.isfinite(made[0].data).all()):
             return f"{name} gives wrong frames", "reinstall the package"
     with tempfile.TemporaryDirectory() as folder:

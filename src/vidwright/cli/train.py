@@ -91,8 +91,6 @@ def train(
     chosen = recipe.load(name).changed(options.set or [])
     if options.minutes is not None or options.steps is not None:
         chosen = replace(chosen, budget=Budget(steps=options.steps, minutes=options.minutes))
-    if valid is not None:
-        chosen.task.samples(valid, "all", chosen.seed)  # refuses a folder of nothing now, not at the first validation
     setting = Setting(
         data,
         out,

@@ -139,4 +139,7 @@ def _pool(folder: Path, split: Split) -> tuple[Array, Array]:
             f"{len(images)} pictures of {images.shape[1]}x{images.shape[2]} with {len(labels)} labels cannot be used"
         )
         raise BadInput(folder, cause, "put MNIST's four idx files in the folder, of one and the same set")
+    if missing := sorted(set(range(10)) - set(labels[part].tolist())):
+        cause = f"no picture of {name} shows {', '.join(map(str, missing))}"
+        raise BadInput(folder, cause, "put MNIST's four idx files in the folder, which show all ten digits")
     return images[part], labels[part]

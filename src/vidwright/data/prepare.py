@@ -53,10 +53,6 @@ def prepare(
     if shortest < 1:
         raise UsageError(f"shortest {shortest}", "it is a number of frames", "give a number from 1")
     clips = find_clips(folder)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(output, error) from error
     survey = _Survey(folder, shortest)
     for number, clip in enumerate(clips, start=1):
         survey.add(clip)
@@ -66,6 +62,10 @@ def prepare(
         worst = survey.dropped[0]
         cause = f"no clip in it is of use: {len(survey.dropped)} were dropped, {worst.file} because {worst.reason}"
         raise BadInput(folder, cause, "give clips with motion, or allow shorter ones with --shortest")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(output, error) from error
     shots = tuple(split_shots(survey.shots, valid, seed))
     used = {shot.file.as_posix() for shot in shots}
     files = {name: known for name, known in survey.files.items() if name in used}

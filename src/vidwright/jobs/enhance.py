@@ -40,7 +40,7 @@ class Enhance(Job, EnhanceOptions):
         torch.manual_seed(self.seed)  # pyright: ignore[reportUnknownMemberType]
         name, weights = models.parse("enhance", self.model)
         config = {"scale": self.scale} if models.weights_path(name, weights) is None else {}
-        net = models.load(name, weights, device=self.device, dtype=self.dtype, **config)
+        net = models.load(name, weights, kind=FrameModel, device=self.device, dtype=self.dtype, **config)
         if net.needs.scale != self.scale:
             raise UsageError(
                 f"--scale {self.scale}",

@@ -88,7 +88,9 @@ def load(name: str) -> Recipe:
 
     Raises `UsageError` naming the nearest when there is none.
     """
-    found = {recipe.name: recipe for module in _modules() for recipe in (f() for f in _functions(module).values())}
+    own = name.partition(":")[0].rpartition("/")[2]
+    modules = list(_modules(own)) or list(_modules())  # its own file, or all to find the nearest in
+    found = {recipe.name: recipe for module in modules for recipe in (f() for f in _functions(module).values())}
     if name in found:
         return found[name]
     for recipe in found.values():
@@ -104,8 +106,11 @@ def from_json(page: dict[str, Any]) -> Recipe:
     return _rebuilt(recipe, page, "the recipe")
 
 
-def _modules() -> Iterable[ModuleType]:
+def _modules(name: str | None = None) -> Iterable[ModuleType]:
+    """The recipe files, or the one of that name."""
     for module in pkgutil.iter_modules(recipes.__path__):
+        if name not in (None, module.name):
+            continue
         yield importlib.import_module(f"{recipes.__name__}.{module.name}")
 
 

@@ -23,6 +23,7 @@ from vidwright.core.files import explain_os_error
 from vidwright.core.memory import keep_heap_small
 from vidwright.data.fingerprint import digest
 from vidwright.data.loader import Share, batches
+from vidwright.data.samples import Split
 from vidwright.nn.conv import fold
 from vidwright.train import checkpoint
 from vidwright.train.environment import environment
@@ -88,6 +89,7 @@ class _Run:
         self.checkpoints = setting.out / CHECKPOINTS
         self.dtype = models.resolve_dtype(recipe.dtype, world.device)
         self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
+        recipe.task.samples(*self._validation, recipe.seed)  # refuses a folder of nothing now, not after an hour
         torch.manual_seed(recipe.seed)
         net = models.card(recipe.model).build(recipe.config).to(world.device)
         if setting.shard:
@@ -112,14 +114,18 @@ class _Run:
             parameters=sum(p.numel() for p in net.parameters()),
         )
 
+    @property
+    def _validation(self) -> tuple[Path, Split]:
+        """What is validated on: a folder and which part of it."""
+        return (self.setting.valid, "all") if self.setting.valid else (self.setting.data, "valid")
+
     def _open_log(self) -> Log:
         try:
             self.setting.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explain_os_error(self.setting.out, error) from error
         opened = Log(self.setting.out)
-        if self.setting.resume:
-            opened.truncate(self.state.step)
+        opened.truncate(self.state.step)  # of a resumed run, or of one that was killed before its first checkpoint
         return opened
 
     def finish(self) -> Evaluation:
@@ -201,8 +207,7 @@ class _Run:
         net.load_state_dict(tensors)
         found = recipe.task.evaluate(
             fold(_channels_last(net.to(self.world.device))).eval().requires_grad_(False),
-            self.setting.valid or self.setting.data,
-            "all" if self.setting.valid else "valid",
+            *self._validation,
             recipe.seed,
             recipe.validate_on,
         )

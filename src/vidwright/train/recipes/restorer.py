@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from vidwright.data.crops import Crops
+from vidwright.data.crops import KINDS, Crops
 from vidwright.data.loader import Batch
 from vidwright.data.samples import Split
 from vidwright.models.enhance.restorer import Config
@@ -49,6 +49,13 @@ class Upscaling:
         ("blur", 0.04),
         ("h264", 0.12),
     )
+
+    def __post_init__(self) -> None:
+        if self.scale < 2 or self.patch < 4:
+            raise ValueError("scale must be at least 2 and patch at least 4")
+        unknown = [kind for kind, weight in self.mix if kind not in KINDS or weight < 0]
+        if unknown or not self.mix or sum(weight for _, weight in self.mix) <= 0:
+            raise ValueError(f"mix must be weights of {', '.join(KINDS)}")
 
     def samples(self, folder: Path, split: Split, seed: int) -> Crops:
         """Crops of the folder's clips: "low" (3, 3, H, W) and "high" (3, s*H, s*W), uint8."""
