@@ -24,7 +24,7 @@ import toy
 from vidwright.cli.main import run
 from vidwright.train.log import read
 from vidwright.train.run import BEST, CHECKPOINTS, LAST
-from vidwright.weights.store import read_header
+from vidwright.weights.store import read_header, read_weights
 
 X2 = "enhance/restorer:x2-fast"
 
@@ -121,6 +121,17 @@ def test_exported_weights_are_whole_and_enlarge_a_clip(place, tmp_path):
     code, _, err = said("enhance", clip, "-o", result, "--model", weights, "--preset", "ultrafast")
     assert code == 0, err
     assert next(media.decoded(result)).shape == (3, 96, 128)
+
+
+def test_half_the_bytes_say_the_same_to_three_digits(place, tmp_path):
+    out = tmp_path / "half.safetensors"
+    assert said("weights", "export", place / "run", "-o", out, "--half")[0] == 0
+    whole, half = read_weights(place / "run" / BEST), read_weights(out)
+    assert half[1] == whole[1] and half[0].keys() == whole[0].keys()
+    for name, tensor in half[0].items():
+        assert tensor.dtype == torch.float16
+        torch.testing.assert_close(tensor.float(), whole[0][name], rtol=1e-3, atol=1e-6)
+    assert said("models", "verify", out)[0] == 0
 
 
 def test_export_replaces_only_when_told(place, tmp_path):

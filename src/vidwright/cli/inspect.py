@@ -226,7 +226,7 @@ def _self_test() -> tuple[str, str]:
         yield Frame(torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)), Fraction(0))
 
     for name in names():
-        net = load(name, kind=nn.Module, device="cpu")
+        net: Any = load(name, kind=nn.Module, device="cpu")
         made = list(
             net.stream(frames()) if isinstance(net, FrameModel) else net.sample(length=1, size=(16, 16), seed=0)
         )

@@ -17,13 +17,13 @@ from cyclopts.validators import Number
 
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core.errors import BadInput, Interrupted, OutputExists, UsageError
-from vidwright.core.files import write_atomic
 from vidwright.train import recipe
 from vidwright.train.evaluate import evaluate as evaluation
 from vidwright.train.loop import Step
 from vidwright.train.run import BEST, LAST, Setting, run
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
+from vidwright.weights.store import read_weights, save_weights
 
 #: Seconds between two lines about the loss.
 LINE_EVERY = 10.0
@@ -161,6 +161,7 @@ def export(
     *,
     out: Annotated[Path, Parameter(name=["--output", "-o"])],
     last: Flag = False,
+    half: Flag = False,
     overwrite: Flag = False,
 ) -> None:
     """Take the best weights out of a run.
@@ -173,6 +174,8 @@ def export(
         File to write, ending in .safetensors.
     last
         The weights at the end instead of the best.
+    half
+        With 16 bits a number, which halves the file and changes results in the fourth digit.
     overwrite
         Replace the file if it exists.
     """
@@ -183,7 +186,10 @@ def export(
         raise UsageError(f"-o {out}", "weights are .safetensors files", "give it that ending")
     if out.exists() and not overwrite:
         raise OutputExists(out, "it exists already", "add --overwrite, or choose another name")
-    write_atomic(out, source.read_bytes())
+    tensors, header = read_weights(source)
+    if half:
+        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    save_weights(out, tensors, header)
     say(f"{out}: {out.stat().st_size} bytes")
 
 

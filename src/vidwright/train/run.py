@@ -88,8 +88,8 @@ class _Run:
         self.watch: Watch = watch if world.leads else lambda event: None
         self.checkpoints = setting.out / CHECKPOINTS
         self.dtype = models.resolve_dtype(recipe.dtype, world.device)
-        self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
         recipe.task.samples(*self._validation, recipe.seed)  # refuses a folder of nothing now, not after an hour
+        self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
         torch.manual_seed(recipe.seed)
         net = models.card(recipe.model).build(recipe.config).to(world.device)
         if setting.shard:
