@@ -86,8 +86,8 @@ def _in_processes(made: _Made, numbers: Iterator[range], workers: int) -> Genera
             if isinstance(batch, VidwrightError):
                 raise batch
             yield batch
-    except RuntimeError as error:
-        if "exited unexpectedly" not in str(error):
+    except (RuntimeError, EOFError, ConnectionError) as error:  # the latter two when it died while it sent a batch
+        if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
             raise
         raise JobFailed(
             "the data",
