@@ -226,3 +226,8 @@ def test_samples_are_a_function_of_the_seed(generator):
 
 def test_a_longer_sample_begins_as_the_shorter_one(generator):
     assert_same(sampled(generator, length=5)[:3], sampled(generator))
+
+
+def test_samples_in_bf16_are_frames(card, generator):
+    found = sampled(ready(card).to(torch.bfloat16))
+    assert all(f.data.dtype == torch.float32 and f.data.isfinite().all() for f in found)

@@ -205,10 +205,10 @@ class TestInspect:
     def test_models(self, capsys):
         assert run(["models", "list", "--json"]) == 0
         listed = {row["model"] for row in json.loads(capsys.readouterr().out)["models"]}
-        assert listed == {"enhance/lanczos", "enhance/restorer"}
+        assert listed == {"enhance/lanczos", "enhance/restorer", "generate/cnn_lstm"}
         assert run(["models", "info", "enhance/restorer", "--json"]) == 0
         card = json.loads(capsys.readouterr().out)["weights"]["x2-fast"]
-        assert card["data"]["licence"] and card["recipe"]["minutes"] and len(card["sha256"]) == 64
+        assert card["data"]["licence"] and card["recipe"]["budget"]["minutes"] and len(card["sha256"]) == 64
         assert run(["models", "verify"]) == 0
         assert "ok, enhance/restorer" in capsys.readouterr().out
 

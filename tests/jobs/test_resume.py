@@ -134,7 +134,7 @@ def test_a_source_that_loses_frames_while_it_is_read_is_noticed(tmp_path, source
 
 def test_a_full_disk_is_named_and_the_job_goes_on_later(tmp_path, source, short_segments, monkeypatch):
     """The ninth file or folder to be synced finds no room."""
-    synced, sync = [], files._sync
+    synced, sync = [], files.sync
 
     def full(path) -> None:
         synced.append(path)
@@ -142,7 +142,7 @@ def test_a_full_disk_is_named_and_the_job_goes_on_later(tmp_path, source, short_
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(path)
 
-    monkeypatch.setattr(files, "_sync", full)
+    monkeypatch.setattr(files, "sync", full)
     with pytest.raises(JobFailed, match="disk full"):
         run(exact(source, tmp_path / "out.mkv"), on=HERE)
     rows = json.loads((tmp_path / "out.mkv.job" / "manifest.json").read_bytes())["done"]

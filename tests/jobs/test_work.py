@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from pathlib import Path
 from vidwright.jobs import run as running
 from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.work import Local
+from waiting import until
 
 if __name__ == "__main__":
     running.SEGMENT_SECONDS = Fraction(1, 5)
@@ -39,15 +39,6 @@ if __name__ == "__main__":
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
     monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
-
-
-def until(condition, seconds: float):
-    """Wait for `condition` to hold, and return what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 def children(parent: int) -> list[int]:
