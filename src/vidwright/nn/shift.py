@@ -48,7 +48,8 @@ def shift_matrices(kernels_NMR: Tensor, length: int) -> Tensor:
 def moved(x_NGMHW: Tensor, down_NMHH: Tensor, across_NMWW: Tensor) -> Tensor:
     """Maps (N, G, M, H, W), or (N, G, 1, H, W) for all motions alike, each moved by its motion's matrices.
 
-    In the dtype of the maps. The transformation by kernels over shifts of Finn et al. 2016 (CDNA), of any channels and with separable kernels.
+    In the dtype of the maps. The transformation by kernels over shifts of Finn et al. 2016 (CDNA), of any channels and
+    with separable kernels.
     """
     x_NGMHW = x_NGMHW.expand(-1, -1, down_NMHH.shape[1], -1, -1)
     x_NGMHW = torch.einsum("nmij,ngmjw->ngmiw", down_NMHH.to(x_NGMHW.dtype), x_NGMHW)
