@@ -19,6 +19,7 @@ from doing import exact, listing, pictures
 from vidwright.core.errors import Interrupted, JobFailed, ModelRefused
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
+from waiting import until
 
 PARENT = """
 import sys
@@ -27,7 +28,6 @@ from pathlib import Path
 from vidwright.jobs import run as running
 from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.work import Local
-from waiting import until
 
 if __name__ == "__main__":
     running.SEGMENT_SECONDS = Fraction(1, 5)
