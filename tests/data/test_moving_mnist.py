@@ -134,3 +134,14 @@ def test_the_published_test_set_begins_right():
 def test_the_published_test_set_is_whole():
     assert _published({}, 10_000) == moving_mnist.TEST_SHA256
     assert _published(SMALL, 10_000) == moving_mnist.TEST_SHA256_SMALL
+
+
+def test_a_digit_without_pictures_is_named(tmp_path):
+    write_mnist(tmp_path)
+    path = tmp_path / "train-labels-idx1-ubyte"
+    content = bytearray(path.read_bytes())
+    content[8:] = bytes(3 if label == 7 else label for label in content[8:])
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="no picture of train shows 7") as error:
+        MovingMnist(tmp_path, "train")
+    assert len(str(error.value).splitlines()) == 3
