@@ -122,11 +122,11 @@ def test_a_killed_process_is_an_error_of_three_lines():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 2])
 def test_closing_early_leaves_no_process(count):
     source = batches(Draws(), 4, workers=count)
     found = list(itertools.islice(source, 4))
     assert len(workers()) == count
     source.close()
-    assert not workers() and not loading_threads()
+    until(lambda: not workers() and not loading_threads(), 10)
     assert_equal(found, first(4))

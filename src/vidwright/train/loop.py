@@ -89,7 +89,7 @@ def train(
     `batches` begin with number `state.batch`. `model` is `state.net` as it is to be called (compiled, replicated);
     `dtype` is that of automatic mixed precision. Raises `Diverged` when 3 of 100 batches were bad.
     """
-    update = _Updater(model or state.net, objective, optimiser, world, dtype)
+    update = _Updater(state.net if model is None else model, objective, optimiser, world, dtype)
     good = Snapshot.of(state)
     source, began, waited, worked = iter(batches), time.monotonic() - state.seconds, 0.0, 0.0
     while (progress := budget.progress(state.step, state.seconds)) < 1:
