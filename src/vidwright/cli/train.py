@@ -51,7 +51,7 @@ class TrainOptions:
     threads: Annotated[int | None, FromOne] = None
     "Threads inside torch's operations; all cores if not given."
     workers: Annotated[int, Parameter(validator=Number(gte=0))] = 0
-    "Processes that make the training samples; 0 is a thread of this one."
+    "Processes that make the training samples; 0 is threads of this one."
     compile: Flag = False
     "Compile the network first; pays off on an accelerator."
     shard: Flag = False

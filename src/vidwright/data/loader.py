@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vidwright.core.errors import BadInput, JobFailed, VidwrightError
-from vidwright.core.overlap import overlap
+from vidwright.core.overlap import overlap, spread
 from vidwright.data.samples import Samples
 
 Batch = dict[str, Tensor]
 
 #: Batches that are ready before they are asked for.
 AHEAD = 2
+
+#: Batches that are made at the same time without worker processes: decoding and torch let other threads run.
+THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def batches(
     """Batches number `start`, `start` + 1 and so on without end: this process's share of `size` samples each.
 
     Batch b holds the samples b * size to (b + 1) * size - 1, counted through all epochs; "sample" (B,) int64 is their
-    numbers. `workers` processes make them, or with 0 one thread of this process. Raises `BadInput` when there are no
+    numbers. `workers` processes make them, or with 0 threads of this process. Raises `BadInput` when there are no
     samples and `JobFailed` when a worker dies.
     """
     if len(samples) == 0:
@@ -47,7 +51,7 @@ def batches(
         for batch in itertools.count(start)
     )
     made = _Made(samples)
-    source = _in_processes(made, numbers, workers) if workers else map(made.batch, numbers)
+    source = _in_processes(made, numbers, workers) if workers else spread(made.batch, numbers, threads=THREADS)
     # A thread, even before processes: in the main one torch installs a handler of SIGCHLD that raises anywhere.
     return overlap(source, depth=AHEAD)
 

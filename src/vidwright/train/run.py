@@ -48,7 +48,7 @@ class Setting:
     """Where a recipe is run, which does not change what is learned.
 
     `valid` is a folder to validate on; without it a part of `data` is kept out of the training. `workers` processes
-    make the samples (0: a thread). `shard` spreads the parameters over the processes of `torchrun` (FSDP2) instead of
+    make the samples (0: threads). `shard` spreads the parameters over the processes of `torchrun` (FSDP2) instead of
     copying them (DDP). `licence` is what the weights shall say of the data's licence.
     """
 
