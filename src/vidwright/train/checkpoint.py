@@ -67,25 +67,16 @@ def load(folder: Path, state: State, *, world: World = ALONE) -> list[str]:
 
     Raises `BadInput` when there is none, and `JobFailed` when it holds other tensors than the state.
     """
-    skipped: list[str] = []
-    for path in reversed(checkpoints(folder)):
-        page = _sound(path)
-        if page is None:
-            skipped.append(f"checkpoint {path.name} is damaged: going on from an older one")
-            continue
-        _read(path, state, world)
-        state.step, state.batch = page["step"], page["batch"]
-        state.seconds, state.bad = page["seconds"], page["bad"]
-        return skipped
-    raise BadInput(folder, "there is no sound checkpoint in it", "run without --resume to begin anew")
+    path, page, damaged = _newest_sound(folder)
+    _read(path, state, world)
+    state.step, state.batch = page["step"], page["batch"]
+    state.seconds, state.bad = page["seconds"], page["bad"]
+    return [f"checkpoint {name} is damaged: going on from an older one" for name in damaged]
 
 
 def facts(folder: Path) -> dict[str, Any]:
     """What the newest sound checkpoint says beside its tensors. Raises `BadInput` when there is none."""
-    for path in reversed(checkpoints(folder)):
-        if (page := _sound(path)) is not None:
-            return page["facts"]
-    raise BadInput(folder, "there is no sound checkpoint in it", "run without --resume to begin anew")
+    return _newest_sound(folder)[1]["facts"]
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -111,6 +102,16 @@ def _finish(part: Path, path: Path, page: dict[str, Any]) -> None:
 def _prune(folder: Path) -> None:
     for path in checkpoints(folder)[:-KEEP]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _newest_sound(folder: Path) -> tuple[Path, dict[str, Any], list[str]]:
+    """The newest sound checkpoint, its page, and the names of the damaged ones passed over. Raises `BadInput`."""
+    damaged: list[str] = []
+    for path in reversed(checkpoints(folder)):
+        if (page := _sound(path)) is not None:
+            return path, page, damaged
+        damaged.append(path.name)
+    raise BadInput(folder, "there is no sound checkpoint in it", "run without --resume to begin anew")
 
 
 def _sound(path: Path) -> dict[str, Any] | None:

@@ -152,8 +152,7 @@ class _Updater:
             piece = {name: tensor.chunk(parts)[part].to(self.world.device) for name, tensor in batch.items()}
             self._require(all(_finite(tensor) for tensor in piece.values()), "batch")
             with without_sync(self.model, last=part == parts - 1):
-                with torch.autocast(self.world.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    losses = self.objective(self.model, piece)
+                losses = losses_of(self.model, piece, self.objective, self.dtype)
                 loss = torch.stack(list(losses.values())).sum()
                 self._require(_finite(loss), "loss")
                 (loss / parts).backward()
@@ -176,6 +175,13 @@ class _Updater:
     def _require(self, fine: bool, where: Where) -> None:
         if not self.world.all_agree(fine):
             raise _NotFinite(where)
+
+
+def losses_of(model: nn.Module, batch: Batch, objective: Objective, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The named losses of a batch, in automatic mixed precision of `dtype` on the device that the batch is on."""
+    kind = next(iter(batch.values())).device.type
+    with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
+        return objective(model, batch)
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -80,7 +80,7 @@ class Recipe:
 
 def names() -> list[str]:
     """All recipes by name, sorted."""
-    return sorted(make().name for module in _modules() for make in _functions(module).values())
+    return sorted(recipe.name for module in _modules() for recipe in _recipes(module))
 
 
 def load(name: str) -> Recipe:
@@ -90,7 +90,7 @@ def load(name: str) -> Recipe:
     """
     own = name.partition(":")[0].rpartition("/")[2]
     modules = list(_modules(own)) or list(_modules())  # its own file, or all to find the nearest in
-    found = {recipe.name: recipe for module in modules for recipe in (f() for f in _functions(module).values())}
+    found = {recipe.name: recipe for module in modules for recipe in _recipes(module)}
     if name in found:
         return found[name]
     for recipe in found.values():
@@ -114,11 +114,11 @@ def _modules(name: str | None = None) -> Iterable[ModuleType]:
         yield importlib.import_module(f"{recipes.__name__}.{module.name}")
 
 
-def _functions(module: ModuleType) -> dict[str, Callable[[], Recipe]]:
-    """A recipe file's recipes in its own order: its public functions that return one."""
-    functions = inspect.getmembers_static(module, inspect.isfunction)
-    own = [f for _, f in functions if f.__module__ == module.__name__ and f.__annotations__.get("return") == "Recipe"]
-    return {f.__name__: f for f in sorted(own, key=lambda f: f.__code__.co_firstlineno) if f.__name__[0] != "_"}
+def _recipes(module: ModuleType) -> list[Recipe]:
+    """A recipe file's recipes in its own order: what its public functions return that say so."""
+    functions = [f for name, f in inspect.getmembers_static(module, inspect.isfunction) if not name.startswith("_")]
+    own = [f for f in functions if f.__module__ == module.__name__ and f.__annotations__.get("return") == "Recipe"]
+    return [make() for make in sorted(own, key=lambda f: f.__code__.co_firstlineno)]
 
 
 def _parsed(text: str) -> Any:

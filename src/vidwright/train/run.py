@@ -28,7 +28,7 @@ from vidwright.nn.conv import fold
 from vidwright.train import checkpoint
 from vidwright.train.environment import environment
 from vidwright.train.log import Log
-from vidwright.train.loop import Diverged, Step, train
+from vidwright.train.loop import Diverged, Step, losses_of, train
 from vidwright.train.parallel import World, join_world, replicate, shard
 from vidwright.train.recipe import Recipe
 from vidwright.train.report import write_report
@@ -276,8 +276,7 @@ class _Run:
             batch = {name: tensor.to(self.world.device) for name, tensor in next(source).items()}
 
         def step() -> None:
-            with torch.autocast(self.world.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                losses = self.recipe.task.objective(self.state.net, batch)
+            losses = losses_of(self.state.net, batch, self.recipe.task.objective, self.dtype)
             torch.stack(list(losses.values())).sum().backward()
 
         self._write("throughput", flops_per_step=flops_of(step), peak_flops=peak_flops(step))
