@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -27,6 +29,13 @@ class VidwrightError(Exception):
 def _one_line(text: str | Path) -> str:
     """Control characters in file names must not break the three-line promise or the terminal."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.3) -> str:
+    """The next step after a name that does not exist: the nearest of those that do, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=most, cutoff=likeness) or known
+    return f"did you mean {' or '.join(near)}?"
 
 
 class JobFailed(VidwrightError):

@@ -36,8 +36,8 @@ def blurred(sigma: float) -> Callable[[Tensor, int], Tensor]:
     """A downscaler that blurs with a Gaussian of `sigma` pixels first, as soft lenses do."""
 
     def downscale(x_TCHW: Tensor, scale: int) -> Tensor:
-        reach = max(1, round(3 * sigma))
-        taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+        taps = gaussian_taps(sigma)
+        reach = len(taps) // 2
         taps = (taps / taps.sum()).expand(x_TCHW.shape[1], 1, 1, -1)
         padded = F.pad(x_TCHW, (reach,) * 4, mode="replicate")
         soft = F.conv2d(padded, taps, groups=x_TCHW.shape[1])
@@ -45,6 +45,12 @@ def blurred(sigma: float) -> Callable[[Tensor, int], Tensor]:
         return bicubic(soft, scale)
 
     return downscale
+
+
+def gaussian_taps(sigma: float) -> Tensor:
+    """A Gaussian of `sigma` pixels out to three of them on either side, 1 in the middle."""
+    reach = max(1, round(3 * sigma))
+    return torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
 
 
 def to_bytes(x_TCHW: Tensor) -> Tensor:

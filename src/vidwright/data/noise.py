@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vidwright.data.degrade import gaussian_taps
+
 
 def gaussian(x_TCHW: Tensor, sigma: float, random: torch.Generator) -> Tensor:
     """White noise with a standard deviation of `sigma` code values, as read-out adds it."""
@@ -27,8 +29,8 @@ def correlated(x_TCHW: Tensor, sigma: float, width: float, random: torch.Generat
 
     Grain, and what demosaicing and denoising leave of white noise, look like it.
     """
-    reach = max(1, round(3 * width))
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / width) ** 2)
+    taps = gaussian_taps(width)
+    reach = len(taps) // 2
     taps = taps / taps.square().sum().sqrt()  # white noise keeps its variance through each of the two filters
     frames, channels, height, longer = *x_TCHW.shape[:-1], x_TCHW.shape[-1] + 2 * reach
     white = torch.randn(frames * channels, 1, height + 2 * reach, longer, generator=random)

@@ -6,7 +6,6 @@ asked for.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 
 from vidwright.core import Card
-from vidwright.core.errors import ModelRefused
+from vidwright.core.errors import ModelRefused, did_you_mean
 from vidwright.nn.conv import fold
 from vidwright.nn.model import FrameModel
 from vidwright.weights.store import fit, read_header, read_weights, shipped
@@ -38,8 +37,7 @@ def names() -> list[str]:
 def card(model: str) -> Card:
     """The card of `<task>/<name>`. Raises `ModelRefused` naming the nearest models when there is no such file."""
     if model not in names():
-        near = difflib.get_close_matches(model, names(), n=3, cutoff=0.3) or names()
-        raise ModelRefused(model, "there is no such model", f"did you mean {' or '.join(near)}?")
+        raise ModelRefused(model, "there is no such model", did_you_mean(model, names()))
     return importlib.import_module(f"{__name__}.{model.replace('/', '.')}").CARD
 
 

@@ -7,7 +7,6 @@ Recipes are functions in `train/recipes/<model>.py` that return one; `x2_fast` i
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import json
@@ -19,7 +18,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from vidwright.core.errors import UsageError
+from vidwright.core.errors import UsageError, did_you_mean
 from vidwright.models import DType
 from vidwright.train import recipes
 from vidwright.train.optimiser import Optimiser
@@ -96,8 +95,7 @@ def load(name: str) -> Recipe:
     for recipe in found.values():
         if name == recipe.model:
             return recipe
-    near = difflib.get_close_matches(name, found, n=3, cutoff=0.3) or list(found)
-    raise UsageError(name, "there is no such recipe", f"did you mean {' or '.join(near)}?")
+    raise UsageError(name, "there is no such recipe", did_you_mean(name, found))
 
 
 def from_json(page: dict[str, Any]) -> Recipe:
@@ -169,5 +167,4 @@ def _with(base: Any, subject: str, **fields: Any) -> Any:
 def _require_field(base: Any, name: str, subject: str) -> None:
     legal = [field.name for field in dataclasses.fields(base)]
     if name not in legal:
-        near = difflib.get_close_matches(name, legal, n=2, cutoff=0.4) or legal
-        raise UsageError(subject, f"there is no field {name!r}", f"did you mean {' or '.join(near)}?")
+        raise UsageError(subject, f"there is no field {name!r}", did_you_mean(name, legal, most=2, likeness=0.4))

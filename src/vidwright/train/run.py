@@ -76,14 +76,22 @@ def run(recipe: Recipe, setting: Setting, *, watch: Watch = lambda event: None, 
     """
     keep_heap_small()  # else each step costs the kernel thousands of page faults
     with join_world(models.resolve_device(setting.device)) as world:
-        _check(recipe, setting, world)
-        return _Run(recipe, setting, world, watch, stop).finish()
+        before = _checked(recipe, setting, world)
+        return _Run(recipe, setting, world, watch, stop, before).finish()
 
 
 class _Run:
     """One process's part in a run; the leading process writes the files."""
 
-    def __init__(self, recipe: Recipe, setting: Setting, world: World, watch: Watch, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        setting: Setting,
+        world: World,
+        watch: Watch,
+        stop: threading.Event,
+        before: dict[str, Any] | None,
+    ) -> None:
         self.recipe, self.setting, self.world, self.stop = recipe, setting, world, stop
         self.watch: Watch = watch if world.leads else lambda event: None
         self.checkpoints = setting.out / CHECKPOINTS
@@ -100,10 +108,11 @@ class _Run:
         self.facts: dict[str, Any] = {
             "recipe": recipe.as_json(),
             "data": {"sha256": digest(setting.data), "licence": setting.licence},
-            "best": None,
+            "best": before["best"] if before else None,
         }
         if setting.resume:
-            self._resume()
+            for warning in checkpoint.load(self.checkpoints, self.state, world=world):
+                self.watch(warning)
         self.log = self._open_log() if world.leads else None
         self._write(
             "start",
@@ -255,11 +264,6 @@ class _Run:
                 raise
             self.watch(f"no checkpoint at step {self.state.step}: {error.cause}")
 
-    def _resume(self) -> None:
-        self.facts["best"] = checkpoint.facts(self.checkpoints)["best"]
-        for warning in checkpoint.load(self.checkpoints, self.state, world=self.world):
-            self.watch(warning)
-
     def _end(self, why: str) -> None:
         self._save()
         if why == "budget":
@@ -288,8 +292,8 @@ class _Run:
             self.log.write(kind, **fields)
 
 
-def _check(recipe: Recipe, setting: Setting, world: World) -> None:
-    """Refuse what cannot work before anything is read or written."""
+def _checked(recipe: Recipe, setting: Setting, world: World) -> dict[str, Any] | None:
+    """Refuse what cannot work before anything is written; returns the facts of the run that is resumed."""
     if recipe.batch % (world.size * recipe.optimiser.accumulate):
         parts = f"{world.size} processes times {recipe.optimiser.accumulate} accumulated parts"
         raise UsageError(f"--set batch={recipe.batch}", f"it does not divide into {parts}", "choose a multiple of both")
@@ -301,15 +305,15 @@ def _check(recipe: Recipe, setting: Setting, world: World) -> None:
     if not setting.resume:
         if there:
             raise OutputExists(setting.out, "it holds a run already", "add --resume to go on, or choose another --out")
-        return
-    before, now = checkpoint.facts(setting.out / CHECKPOINTS)["recipe"], recipe.as_json()
-    for length in ("budget", "validations", "validate_on"):  # how long, and how often it is looked at, may change
-        del before[length], now[length]
-    for field in now:
-        if before.get(field) != now[field]:
+        return None
+    before = checkpoint.facts(setting.out / CHECKPOINTS)
+    for field, now in recipe.as_json().items():
+        # How long, and how often it is looked at, may change.
+        if field not in ("budget", "validations", "validate_on") and before["recipe"].get(field) != now:
             raise UsageError(
                 setting.out, f"this run was begun with another {field}", "resume it with the recipe it was begun with"
             )
+    return before
 
 
 def _channels_last(net: nn.Module) -> nn.Module:
