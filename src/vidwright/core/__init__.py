@@ -2,7 +2,7 @@
 
 from vidwright.core.card import Card, Needs
 from vidwright.core.colour import Colour, Hdr10
-from vidwright.core.frame import Frame, Planes
+from vidwright.core.frame import FieldOrder, Frame, Planes
 from vidwright.core.report import Damage, Report
 from vidwright.core.video import Streams, Track, Video, VideoInfo
 
@@ -10,6 +10,7 @@ __all__ = [
     "Card",
     "Colour",
     "Damage",
+    "FieldOrder",
     "Frame",
     "Hdr10",
     "Needs",

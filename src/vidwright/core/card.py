@@ -13,10 +13,12 @@ class Needs:
 
     `scale` is output size over input size. `warmup` and `lookahead` are how many frames before and after a
     frame change its result: a run that starts in the middle of a shot must be given that many more on either
-    side. `multiple_of` is the divisor of height and width that the network pads to by itself.
+    side. `multiple_of` is the divisor of height and width that the network pads to by itself. `rate` is frames out for
+    each frame in, over which they spread evenly: 2 for a deinterlacer.
     """
 
     scale: int = 1
+    rate: int = 1
     warmup: int = 0
     lookahead: int = 0
     multiple_of: int = 1

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vidwright.core.colour import Colour
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the command line reads this module
     from torch import Tensor
+
+
+#: A picture of one moment, or of two fields, of which the even rows ("top") or the odd ones ("bottom") are the earlier.
+FieldOrder = Literal["progressive", "top", "bottom"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class Frame:
     `data` is (3, H, W) float32, or (4, H, W) with straight alpha last; nominal range [0, 1]. Values are not
     clipped: what a studio-swing source holds below black or above white lies outside the nominal range.
     `time` and `duration` are exact seconds. `cut` is True on the first frame of a new shot, where nothing
-    may be carried over from the frames before.
+    may be carried over from the frames before. `field_order` says whether it is interlaced.
     """
 
     data: Tensor
@@ -27,6 +31,7 @@ class Frame:
     duration: Fraction | None = None
     colour: Colour = Colour()
     cut: bool = False
+    field_order: FieldOrder = "progressive"
 
     @property
     def height(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidwright.core.colour import Colour, Hdr10
-from vidwright.core.frame import Frame
+from vidwright.core.frame import FieldOrder, Frame
 
 TrackKind = Literal["audio", "subtitle", "attachment", "cover", "data", "video"]
 
@@ -32,7 +32,7 @@ class VideoInfo:
     duration: Fraction | None = None
     rotation: int = 0
     sample_aspect: Fraction = Fraction(1)
-    field_order: Literal["progressive", "top", "bottom"] = "progressive"
+    field_order: FieldOrder = "progressive"
     colour: Colour = Colour()
     pixel_format: str = "yuv420p"
     alpha: bool = False

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from vidwright.core.colour import Hdr10
 from vidwright.core.errors import BadInput
+from vidwright.core.frame import FieldOrder
 from vidwright.core.video import Streams, Track, TrackKind, VideoInfo
 from vidwright.io.container import MAX_PIXELS, open_input
 from vidwright.io.decode import (
@@ -116,7 +117,7 @@ def _duration(container: InputContainer, stream: VideoStream, tick: Fraction) ->
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
-def _field_order(stream: VideoStream, frame: av.VideoFrame) -> Literal["progressive", "top", "bottom"]:
+def _field_order(stream: VideoStream, frame: av.VideoFrame) -> FieldOrder:
     """By the picture's own flag; the container then tells which field is shown first (3 is BB, 4 is TB)."""
     if not frame.interlaced_frame:
         return "progressive"

@@ -1,9 +1,10 @@
-"""What every model that turns frames into frames is."""
+"""The two kinds of model that turn frames into frames."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
+from fractions import Fraction
 
 from torch import nn
 
@@ -24,5 +25,16 @@ class FrameModel(nn.Module):
     def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """One frame out for each frame in, in order, at the same times; memory and look-ahead are local variables.
 
-        Nothing is carried from before a frame whose `cut` is set to it or to what follows.
+        Where `needs.rate` is above 1 it is so many frames, the first of them at the same time. Nothing is carried from
+        before a frame whose `cut` is set to it or to what follows.
         """
+
+
+class InterpolationModel(nn.Module):
+    """A network that makes the frames between two neighbours of one shot, at any times."""
+
+    at_once: int = 1
+
+    @abstractmethod
+    def between(self, first: Frame, second: Frame, times: Sequence[Fraction]) -> list[Frame]:
+        """The frames at `times`, which lie after `first.time` and before `second.time`; a pure function of the two."""
