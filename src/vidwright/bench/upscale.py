@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidwright.nn.model import FrameModel
-from vidwright.train.upscaling import SHRINKS, enlarge, judged, mean_psnr_y, truth
+from vidwright.train.excerpts import judged, truth
+from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from vidwright.data.crops import KINDS, Crops
 from vidwright.data.loader import Batch
 from vidwright.data.samples import Split
 from vidwright.models.enhance.restorer import Config
+from vidwright.train.excerpts import judged, truth
 from vidwright.train.losses import charbonnier
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
-from vidwright.train.upscaling import SHRINKS, enlarge, judged, mean_psnr_y, truth
+from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 
