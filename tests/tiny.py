@@ -11,7 +11,7 @@ from torch import nn
 from vidwright.models.enhance.restorer import Config, Net
 from vidwright.weights.store import save_weights
 
-CONFIG = Config(channels=8, depth=3, expand=4)
+CONFIG = Config(channels=8, depth=3, parts=2)
 
 
 def randomise(net: nn.Module, seed: int = 0) -> nn.Module:

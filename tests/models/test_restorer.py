@@ -44,11 +44,11 @@ def test_folding_changes_nothing():
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_any_scale_can_be_built(scale):
-    net = randomise(Net(Config(scale=scale, channels=4, depth=2, expand=2)))
+    net = randomise(Net(Config(scale=scale, channels=4, depth=2, parts=2)))
     assert net(torch.rand(1, 3, 3, 5, 7)).shape == (1, 3, 5 * scale, 7 * scale)
 
 
-@pytest.mark.parametrize("change", [{"scale": 0}, {"channels": 10**9}, {"depth": -1}, {"expand": 1000}])
+@pytest.mark.parametrize("change", [{"scale": 0}, {"channels": 10**9}, {"depth": -1}, {"parts": 1000}])
 def test_configs_out_of_bounds_are_refused(change):
     with pytest.raises(ValueError, match=f"{next(iter(change))} must be from 1 to"):
         Config(**change)

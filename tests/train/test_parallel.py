@@ -29,7 +29,7 @@ from vidwright.train.schedule import Budget
 from vidwright.weights.store import read_weights
 
 #: Five channels and three branches do not divide into two processes.
-RECIPE = toy.upscaler(steps=8, validations=1, config=Config(channels=5, depth=2, expand=3))
+RECIPE = toy.upscaler(steps=8, validations=1, config=Config(channels=5, depth=2, parts=2))
 
 ALSO_COPIED = pytest.mark.parametrize(
     "shard", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["sharded", "copied"]

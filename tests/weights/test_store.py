@@ -21,7 +21,7 @@ from vidwright.core.errors import ModelRefused
 from vidwright.core.files import sha256
 from vidwright.weights.store import KEY, MAX_HEADER_BYTES, MAX_TENSORS, read_header, read_weights, save_weights
 
-CARD = {"format": 1, "model": "enhance/restorer", "name": "test", "config": {"channels": 8, "depth": 3, "expand": 4}}
+CARD = {"format": 1, "model": "enhance/restorer", "name": "test", "config": {"channels": 8, "depth": 3, "parts": 2}}
 
 
 def test_tensors_and_card_come_back(tmp_path):
@@ -202,10 +202,10 @@ def test_tensors_that_are_not_the_models_are_refused(tmp_path, change):
 @pytest.mark.parametrize(
     "config",
     [
-        {"channels": 16, "depth": 3, "expand": 4},
-        {"channels": 8, "depth": 4, "expand": 4},
-        {"channels": 10**9, "depth": 3, "expand": 4},
-        {"channels": 8, "depth": 10**9, "expand": 4},
+        {"channels": 16, "depth": 3, "parts": 2},
+        {"channels": 8, "depth": 4, "parts": 2},
+        {"channels": 10**9, "depth": 3, "parts": 2},
+        {"channels": 8, "depth": 10**9, "parts": 2},
         {"channels": 8, "depth": -3},
         {"channels": "8"},
         {"channels": 8.0},

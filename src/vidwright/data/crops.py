@@ -1,11 +1,12 @@
 """Crops of clips and of what is left of them after shrinking: what an upscaler is shown while it learns.
 
-Shapes: T = 3 frames, C channels, H height, W width of the low resolution; s scale.
+Shapes: T frames, C channels, H height, W width of the low resolution; s scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vidwright.data.cache import Cache
 from vidwright.data.clips import Clips, Order
 from vidwright.data.index import Shot, open_shots
 from vidwright.data.samples import Sample, Split
+from vidwright.data.screens import screen
 from vidwright.data.seeding import generator
 from vidwright.io.roundtrip import roundtrip
 
@@ -26,26 +28,31 @@ from vidwright.io.roundtrip import roundtrip
 KINDS = ("bicubic", "cubic", "area", "lanczos", "blur", "h264")
 
 #: Bytes of decoded and shrunk footage that are kept unless told otherwise; a minute of 640x360 takes 3 GB.
-CACHE_BYTES = 12 * 2**30
+CACHE_BYTES = 6 * 2**30
 
 #: Crops per frame in an epoch.
 CROPS_PER_FRAME = 4
 
-#: A shot is drawn once for so many of its frames.
-FRAMES_PER_DRAW = 16
+#: A shot is drawn once for so many of its frames, of which the first are used: what follows differs less from them than
+#: other shots do, and shrinking it in every way takes time.
+FRAMES_PER_DRAW, FRAMES = 16, 32
 
 #: Samples of one shot before it may leave the cache, and how many shots lie between two of them.
 REUSE, SPREAD = 16, 8
 
+#: Drawn pages of text are as large as this, and are shown for so many frames.
+SCREEN_SIZE, SCREEN_FRAMES = (400, 640), 9
+
 
 class Crops:
-    """Windows of three low-resolution frames and the high-resolution middle one, as `Samples`.
+    """Windows of 2 * `radius` + 1 low-resolution frames and the high-resolution middle one, as `Samples`.
 
-    A sample is "low" (3, 3, patch, patch) and "high" (3, s*patch, s*patch), uint8. `mix` says how often each of `KINDS`
-    is met. A shot large enough is there a second time, shrunk by area: footage is sharper per pixel the more it was
-    shrunk. Motion is doubled in a quarter of the samples and reversed in half, crops are flipped and transposed, and
-    of two places the one with more detail is taken. Of what was decoded and shrunk, `cache_bytes` are kept. Raises
-    `BadInput` when no clip is large enough.
+    A sample is "low" (T, 3, patch, patch) and "high" (3, s*patch, s*patch), uint8, and "kind", int64, the number in
+    `KINDS` of how it was shrunk; `mix` says how often each is met, and `group` samples in a row are of one kind. A shot
+    large enough is there a second time, shrunk by area: footage is sharper per pixel the more it was shrunk. To learn
+    from, there are `screens` drawn pages of text beside them. Motion is doubled in a quarter of the samples and
+    reversed in half, crops are flipped and transposed, and of two places the one with more detail is taken. Of what was
+    decoded and shrunk, `cache_bytes` are kept. Raises `BadInput` when no clip is large enough.
     """
 
     def __init__(
@@ -57,14 +64,19 @@ class Crops:
         patch: int,
         mix: Sequence[tuple[str, float]],
         seed: int,
+        radius: int = 1,
+        group: int = 1,
+        screens: int = 0,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._scale, self._patch, self._mix, self._seed = scale, patch, tuple(mix), seed
-        self._cache_bytes = cache_bytes
+        self._radius, self._group, self._cache_bytes = radius, group, cache_bytes
         self._shots = tuple(open_shots(folder, split))
         self._draws = [2 * n + small for n, shot in enumerate(self._shots) for small in self._usable(n, shot)]
         if not self._draws:
             raise BadInput(folder, f"no clip in it has {patch * scale} rows and columns", "use larger clips")
+        if split != "valid":
+            self._draws += [2 * (len(self._shots) + n) for n in range(screens)]
         self._length = CROPS_PER_FRAME * FRAMES_PER_DRAW * len(self._draws)
         self._order = Order(len(self._draws), self._length, seed, reuse=REUSE, spread=SPREAD)
         self._cache = Cache(cache_bytes)
@@ -83,9 +95,15 @@ class Crops:
         """Sample `k` of `epoch`: shots come by their length, places evenly."""
         random = generator(self._seed, epoch, k)
         entry = self._draws[self._order.shot(epoch, k)]
+        kind = self._kind(epoch * self._length + k)
+        sample = _crop(self._high(entry), self._low(entry, kind), self._patch, self._radius, random)
+        return sample | {"kind": torch.tensor(KINDS.index(kind))}
+
+    def _kind(self, number: int) -> str:
+        """How the sample of that number, through all epochs, was shrunk."""
         weights = torch.tensor([weight for _, weight in self._mix])
-        kind = self._mix[int(torch.multinomial(weights, 1, generator=random))][0]
-        return _crop(self._high(entry), self._low(entry, kind), self._patch, random)
+        drawn = torch.multinomial(weights, 1, generator=generator(self._seed, number // self._group, 2))
+        return self._mix[int(drawn)][0]
 
     def _usable(self, number: int, shot: Shot) -> list[int]:
         """Which sizes of a shot are drawn, each as often as its length asks for: 0 its own, 1 shrunk."""
@@ -104,8 +122,10 @@ class Crops:
 
     def _cut(self, entry: int) -> Tensor:
         number, small = divmod(entry, 2)
+        if number >= len(self._shots):
+            return screen(SCREEN_FRAMES, SCREEN_SIZE, generator(self._seed, entry, 3))
         shot = self._shots[number]
-        x_TCHW = Clips([shot], cache_bytes=0).frames(0)
+        x_TCHW = Clips([replace(shot, frames=min(shot.frames, FRAMES))], cache_bytes=0).frames(0)
         if small:
             size = self._smaller(number, shot)
             frames = [degrade.to_bytes(F.interpolate(each.float(), size, mode="area")) for each in x_TCHW.split(1)]
@@ -134,7 +154,7 @@ def shrunk(x_TCHW: Tensor, scale: int, kind: str, random: torch.Generator) -> Te
     return roundtrip(degrade.shrink(x_TCHW, scale, ways[first]), "h264", quality)
 
 
-def _crop(high_TCHW: Tensor, low_TCHW: Tensor, patch: int, random: torch.Generator) -> Sample:
+def _crop(high_TCHW: Tensor, low_TCHW: Tensor, patch: int, radius: int, random: torch.Generator) -> Sample:
     """A random window in time, and the more detailed of two random places, flipped and transposed at random."""
 
     def integer(below: int) -> int:
@@ -142,7 +162,7 @@ def _crop(high_TCHW: Tensor, low_TCHW: Tensor, patch: int, random: torch.Generat
 
     scale, count = high_TCHW.shape[-1] // low_TCHW.shape[-1], len(low_TCHW)
     centre = integer(count)
-    near = torch.tensor([-1, 0, 1]) * (1 + (integer(4) == 0)) * (1 - 2 * integer(2))
+    near = torch.arange(-radius, radius + 1) * (1 + (integer(4) == 0)) * (1 - 2 * integer(2))
     places = [(integer(low_TCHW.shape[-2] - patch + 1), integer(low_TCHW.shape[-1] - patch + 1)) for _ in range(2)]
 
     def target(place: tuple[int, int]) -> Tensor:

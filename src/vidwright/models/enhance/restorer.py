@@ -1,15 +1,21 @@
-"""A small convolutional video upscaler for a laptop's CPU.
+"""A convolutional video upscaler that first looks at how its input was made.
 
-    frames t-1, t, t+1 (3 x RGB) --conv3x3--LReLU--conv3x3--LReLU-- ... --conv3x3--> shuffle x s --(+)--> frame t
-                  |                                                                               |
-                  '------------------- frame t, fp32 ---------------- Lanczos x s ----------------'
+    frames t-r .. t+r (RGB) --[align to t]--conv3x3--LReLU--conv3x3--LReLU-- ... --conv3x3--> shuffle x s --(+)--> frame t
+       |                                       |                |                  |                         |
+       |--reader: strided convs, log energies--p--gates--> kernels of every convolution                      |
+       '--------------------------------- frame t, fp32 ---------------- Lanczos x s ------------------------'
 
-Plain 3x3 convolutions at the input's resolution, because they are what a CPU runs at its arithmetic peak (bf16,
-channels_last); at half the resolution with twice the channels the same arithmetic learned 0.3 dB less. Three frames
-and no recurrent state, because state without alignment earned less than it cost. The network makes only what Lanczos
-misses, in bf16; the picture itself stays in fp32.
+Plain 3x3 convolutions at the input's resolution, because they are what a CPU runs at its arithmetic peak; at half the
+resolution with twice the channels the same arithmetic learned 0.3 dB less. A few frames and no recurrent state, because
+state without alignment earned less than it cost, and state without end could not be resumed to the bit. The network
+makes only what Lanczos misses, in its own dtype; the picture itself stays in fp32.
 
-Shapes: B batch, T = 3 frames, C channels, H height, W width of the input; s scale.
+A network that must serve every downscaler is worse for each than one made for it. So the reader estimates from the
+input alone how it was shrunk and coded, as probabilities p of its `kinds`, and each kernel is mixed for the picture from a
+shared one and a few parts (`nn.conv.DynamicConv2d`): the arithmetic is that of one plain network. While it learns, all
+windows of a batch come from inputs of one kind, as those of a clip do.
+
+Shapes: B batch, T = 2r + 1 frames, C channels, H height, W width of the input; s scale; K parts of the kernels.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +33,12 @@ from vidwright.core import Card, Frame, Needs
 from vidwright.core.overlap import spread
 from vidwright.core.window import windows
 from vidwright.nn.activation import LEAK
-from vidwright.nn.conv import RepConv2d
+from vidwright.nn.conv import DynamicConv2d
 from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 from vidwright.nn.tile import stripes
+from vidwright.nn.warp import warp
+from vidwright.vision.flow import optical_flow
 
 #: Rows times columns that run at once: few enough for the caches and for memory, many enough that the rows which
 #: neighbouring stripes both compute are a small part. 640x360 is four stripes, 1080p thirty-two.
@@ -41,80 +50,136 @@ RESIDUAL_SCALE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`scale` of the output, `channels` inside, `depth` in 3x3 convolutions, `expand` of their branches in training."""
+    """`scale` of the output; `channels` inside, `depth` in 3x3 convolutions; `radius` in frames on either side.
+
+    `align` moves the neighbours onto the middle frame along optical flow; `kinds` names the origins that the reader tells
+    apart, and `parts` is of how many kernels beside the shared one each is mixed.
+    """
 
     scale: int = 2
     channels: int = 32
-    depth: int = 4
-    expand: int = 32
+    depth: int = 5
+    radius: int = 1
+    align: bool = False
+    kinds: tuple[str, ...] = ("clean", "coded")
+    parts: int = 3
 
     def __post_init__(self) -> None:
         # A config may come with a stranger's file, and must not be able to ask for all memory.
-        for name, most in (("scale", 8), ("channels", 256), ("depth", 32), ("expand", 256)):
+        for name, most in (("scale", 8), ("channels", 256), ("depth", 32), ("radius", 4), ("parts", 16)):
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be from 1 to {most}")
+        if not 1 <= len(self.kinds) <= 64:
+            raise ValueError("kinds must be from 1 to 64 names")
+
+
+class Reader(nn.Module):
+    """How frames were shrunk and coded, as logits (N, kinds), from the energies of filters over each frame.
+
+    As logarithms, and about their mean: how strong a texture is cancels, and what is left is its spectrum, in which
+    downscalers differ.
+    """
+
+    def __init__(self, kinds: int) -> None:
+        super().__init__()
+        self.filters = nn.Conv2d(3, 24, 5, stride=2, padding=2)
+        self.deeper = nn.Conv2d(24, 32, 3, stride=2, padding=1)
+        self.judge = nn.Sequential(nn.Linear(56, 32), nn.LeakyReLU(LEAK), nn.Linear(32, kinds))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        fine_NCHW = self.filters(x_NCHW)
+        coarse_NCHW = self.deeper(F.leaky_relu(fine_NCHW, LEAK))
+        energies = [y_NCHW.float().square().mean((-2, -1)) for y_NCHW in (fine_NCHW, coarse_NCHW)]
+        logs = torch.cat(energies, dim=1).add(1e-6).log()
+        ratios = logs - logs.mean(1, keepdim=True)
+        return self.judge(ratios.to(self.judge[0].weight.dtype)).float()
 
 
 class Net(FrameModel):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.needs = Needs(scale=config.scale, warmup=1, lookahead=1)
-        widths = [9, *[config.channels] * (config.depth - 1), 3 * config.scale**2]
+        self.needs = Needs(scale=config.scale, warmup=config.radius, lookahead=config.radius)
+        frames = 2 * config.radius + 1
+        widths = [3 * frames, *[config.channels] * (config.depth - 1), 3 * config.scale**2]
+        self.reader = Reader(len(config.kinds))
+        self.gates = nn.Parameter(torch.randn(len(config.kinds), config.parts) * config.parts**-0.5)
         self.convs = nn.ModuleList(
-            RepConv2d(inputs, outputs, expand=config.expand) for inputs, outputs in itertools.pairwise(widths)
+            DynamicConv2d(inputs, outputs, parts=config.parts) for inputs, outputs in itertools.pairwise(widths)
         )
-        last: RepConv2d = self.convs[-1]  # pyright: ignore[reportAssignmentType]
-        nn.init.zeros_(last.direct)  # training starts from Lanczos
+        last: DynamicConv2d = self.convs[-1]  # pyright: ignore[reportAssignmentType]
+        nn.init.zeros_(last.shared)  # training starts from Lanczos
 
-    def forward(self, x_BTCHW: Tensor) -> Tensor:
-        """Upscale the middle of three frames: (B, 3, 3, H, W) in [0, 1], any float dtype -> (B, 3, s*H, s*W) fp32."""
-        return self.upscale(x_BTCHW[:, 1], [self.features(frame_BCHW) for frame_BCHW in x_BTCHW.unbind(1)])
+    def forward(self, x_BTCHW: Tensor, *, estimate: bool = False) -> Any:
+        """Upscale the middle of T frames: (B, T, 3, H, W) in [0, 1], any float dtype -> (B, 3, s*H, s*W) fp32.
+
+        The B windows are taken to be of one origin: they share one estimate of how they were made. With `estimate` the
+        logits (B, kinds) of each window's come second.
+        """
+        logits = self.reader(self.features(x_BTCHW.flatten(0, 1))).unflatten(0, x_BTCHW.shape[:2]).mean(1)
+        big_BCHW = self.upscale(x_BTCHW.unbind(1), logits.mean(0))
+        return (big_BCHW, logits) if estimate else big_BCHW
 
     def features(self, frame_BCHW: Tensor) -> Tensor:
         """One frame as the network sees it: about [-2, 2], in the network's dtype and layout."""
         # Scaled so that 8-bit codes stay exact in bf16, which a division by 127.5 would not do.
         return frame_BCHW.mul(255 / 64).sub_(2).to(next(self.parameters()).dtype, memory_format=torch.channels_last)
 
-    def upscale(self, middle_BCHW: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """The middle frame enlarged by Lanczos, plus what the network finds missing from it."""
-        s = self.config.scale
-        x_BCHW = torch.cat(list(features), dim=1)
+    def upscale(self, frames: Sequence[Tensor], logits: Tensor) -> Tensor:
+        """The middle of the frames (B, 3, H, W) enlarged by Lanczos, plus what the network finds missing from it."""
+        s, middle_BCHW = self.config.scale, frames[self.config.radius]
+        gates_K = logits.softmax(-1) @ self.gates.float()
+        x_BCHW = torch.cat([self.features(frame_BCHW) for frame_BCHW in self.aligned(frames)], dim=1)
         rows = max(STRIPE_POSITIONS // x_BCHW.shape[-1], 8)
         big_BCHW = lanczos(middle_BCHW.float(), s)
-        for stripe, out in stripes(self.body, x_BCHW, rows=rows, halo=self.config.depth):
+        for stripe, out in stripes(lambda x: self.body(x, gates_K), x_BCHW, rows=rows, halo=self.config.depth):
             part = big_BCHW[..., s * stripe.start : s * stripe.stop, :]
             part.add_(F.pixel_shuffle(out, s), alpha=RESIDUAL_SCALE)
         return big_BCHW
 
-    def body(self, x_BCHW: Tensor) -> Tensor:
+    def aligned(self, frames: Sequence[Tensor]) -> list[Tensor]:
+        """The frames, with the neighbours of the middle one moved onto it if the config says so."""
+        middle_BCHW = frames[self.config.radius]
+        if not self.config.align:
+            return list(frames)
+        return [frame if frame is middle_BCHW else _moved(frame, middle_BCHW) for frame in frames]
+
+    def body(self, x_BCHW: Tensor, gates_K: Tensor) -> Tensor:
         for conv in self.convs[:-1]:
-            x_BCHW = F.leaky_relu(conv(x_BCHW), LEAK, inplace=True)
-        return self.convs[-1](x_BCHW)
+            x_BCHW = F.leaky_relu(conv(x_BCHW, gates_K), LEAK, inplace=True)
+        return self.convs[-1](x_BCHW, gates_K)
 
     def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
-        """Upscale frames one by one, one frame behind the input; nothing is shared across a cut."""
+        """Upscale frames one by one, `radius` frames behind the input; nothing is shared across a cut."""
         device = next(self.parameters()).device
 
         @torch.inference_mode()
-        def prepared(frame: Frame) -> tuple[Frame, Tensor]:
-            return frame, self.features(frame.data[None].to(device))
+        def prepared(frame: Frame) -> tuple[Frame, Tensor, Tensor]:
+            data = frame.data[None].to(device)
+            return frame, data, self.reader(self.features(data))
 
         @torch.inference_mode()
-        def upscaled(window: tuple[tuple[Frame, Tensor], ...]) -> Frame:
-            frame = window[1][0]
-            big = self.upscale(frame.data[None].to(device), [features for _, features in window])
-            return frame.with_data(big[0].cpu())
+        def upscaled(window: tuple[tuple[Frame, Tensor, Tensor], ...]) -> Frame:
+            logits = torch.cat([read for _, _, read in window]).mean(0)
+            big = self.upscale([data for _, data, _ in window], logits)
+            return window[self.config.radius][0].with_data(big[0].cpu())
 
-        shots = windows(map(prepared, frames), 1, is_cut=lambda pair: pair[0].cut)
+        shots = windows(map(prepared, frames), self.config.radius, is_cut=lambda each: each[0].cut)
         yield from spread(upscaled, shots, threads=self.at_once)
+
+
+@torch.no_grad()
+def _moved(frame_BCHW: Tensor, onto_BCHW: Tensor) -> Tensor:
+    """`frame` moved along its optical flow onto another, picture by picture."""
+    flows = [optical_flow(b_CHW, a_CHW) for a_CHW, b_CHW in zip(frame_BCHW, onto_BCHW, strict=True)]
+    return warp(frame_BCHW, torch.stack(flows).to(frame_BCHW.device))
 
 
 CARD = Card(
     task="enhance",
-    summary="x2 upscaling of video by a small three-frame convolutional network",
+    summary="upscaling of video by a small convolutional network that reads how its input was made",
     build=Net,
     config=Config,
     weights=("x2-fast",),
-    paper="re-parameterised convolutions: Zhang et al. 2021 (ECBSR); sub-pixel convolution: Shi et al. 2016 (ESPCN)",
+    paper="kernels mixed by the input: Yang et al. 2019 (CondConv); sub-pixel convolution: Shi et al. 2016 (ESPCN)",
 )
