@@ -17,7 +17,7 @@ LINES = 240
 #: The coarsest picture in which the search finds whole patches.
 _SMALLEST = 32
 
-#: How fine the search is: "fast" ends at a quarter of the resolution where "medium" ends at half, in a quarter of the time.
+#: How fine the search is: "fast" ends at a quarter of the resolution, "medium" at half of it, in four times as long.
 Preset = Literal["fast", "medium"]
 _PRESETS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
 
