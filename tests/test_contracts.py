@@ -105,12 +105,14 @@ def test_it_builds_in_a_second(card):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_as_many_frames_as_came_at_the_same_times(net, count):
+def test_as_many_frames_as_are_promised_at_the_same_times(net, count):
     given = frames(count, cuts=(2, 3))
-    found = stream(net, given)
-    assert [(f.time, f.duration, f.cut, f.colour) for f in found] == [
-        (f.time, f.duration, f.cut, f.colour) for f in given
+    found, rate = stream(net, given), net.needs.rate
+    assert [(f.time, f.duration, f.cut, f.colour) for f in found[::rate]] == [
+        (f.time, f.duration / rate, f.cut, f.colour) for f in given
     ]
+    assert len(found) == rate * count and not any(f.cut for n, f in enumerate(found) if n % rate)
+    assert all(b.time - a.time == a.duration for a, b in itertools.pairwise(found))
 
 
 @pytest.mark.parametrize("size", [(5, 7), (1, 1), (2, 3), (16, 9)])
@@ -122,11 +124,12 @@ def test_any_size_comes_out_scaled_and_finite(net, size):
 
 
 def test_the_stream_is_forward_on_windows(net):
-    given = frames(6)
-    for n, frame in enumerate(stream(net, given)):
+    given, rate = frames(6), net.needs.rate
+    found = torch.stack([frame.data for frame in stream(net, given)])
+    for n, made in enumerate(found.split(rate)):
         around = range(n - net.needs.warmup, n + net.needs.lookahead + 1)
         window: Tensor = torch.stack([given[min(max(i, 0), 5)].data for i in around])
-        torch.testing.assert_close(frame.data, net(window[None])[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(made if rate > 1 else made[0], net(window[None])[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("changed", [0, 4, 8])
@@ -134,15 +137,16 @@ def test_warm_up_and_look_ahead_are_exactly_what_is_declared(net, changed):
     given, other = frames(9), frames(9)
     other[changed] = frames(1, seed=1)[0].with_data(1 - other[changed].data)
     reached = range(max(changed - net.needs.lookahead, 0), min(changed + net.needs.warmup, 8) + 1)
-    assert differing(stream(net, given), stream(net, other)) == list(reached)
+    assert {n // net.needs.rate for n in differing(stream(net, given), stream(net, other))} == set(reached)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(3, 9), (5, 6), (2, 7)])
 def test_a_run_in_mid_shot_gives_the_frames_of_the_whole(net, start, stop):
     given = frames(9)
     first, last = max(start - net.needs.warmup, 0), stop + net.needs.lookahead
-    part = stream(net, given[first:last])[start - first :][: stop - start]
-    assert_same(part, stream(net, given)[start:stop])
+    rate = net.needs.rate
+    part = stream(net, given[first:last])[rate * (start - first) :][: rate * (stop - start)]
+    assert_same(part, stream(net, given)[rate * start : rate * stop])
 
 
 def test_nothing_crosses_a_cut(net):
@@ -159,8 +163,8 @@ def test_frames_are_asked_for_no_earlier_than_declared(net):
             taken.append(frame)
             yield frame
 
-    for count, _ in enumerate(net.stream(source()), start=1):
-        assert len(taken) <= count + net.needs.lookahead
+    for made, _ in enumerate(net.stream(source())):
+        assert len(taken) <= made // net.needs.rate + 1 + net.needs.lookahead
 
 
 def test_the_input_is_not_written_to(net):
@@ -200,7 +204,7 @@ def test_bf16_stays_near_fp32(card, net):
     given = frames(3)
     rough = ready(card).to(torch.bfloat16)
     for a, b in zip(stream(net, given), stream(rough, given), strict=True):
-        assert (a.data - b.data).abs().mean() < 0.05 and b.data.dtype == torch.float32
+        assert (a.data - b.data).abs().mean() < 0.05 * max(1, a.data.abs().mean()) and b.data.dtype == torch.float32
 
 
 @pytest.fixture

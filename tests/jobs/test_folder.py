@@ -19,7 +19,10 @@ from vidwright.jobs.segments import Segment
 
 KEY = {"job": {"scale": 2}, "weights": "", "source": {"bytes": 3}}
 PLAN = Plan(
-    (Segment(0, 0, 10, 0, 12, Fraction(0)), Segment(1, 10, 15, 7, 15, Fraction(1001, 3003))),
+    (
+        Segment(0, 0, 10, 0, 12, 10, Fraction(0), Fraction(1001, 3003)),
+        Segment(1, 10, 15, 7, 15, 5, Fraction(1001, 3003), Fraction(2)),
+    ),
     Damage(undecodable=1, corrupt=2, retimed=3, truncated=True),
     ("a warning",),
 )
@@ -88,7 +91,7 @@ def test_a_segment_that_is_not_what_was_written_is_redone(output, left, change):
 
 def manifests(whole: str) -> dict[str, str]:
     rows = json.loads(whole)
-    segment = {"number": 0, "start": 0, "stop": 10, "first": 0, "last": 12}
+    segment = {"number": 0, "start": 0, "stop": 10, "first": 0, "last": 12, "frames": 10, "begin": "0"}
     return {
         "empty": "",
         "half": whole[: len(whole) // 2],
@@ -97,7 +100,7 @@ def manifests(whole: str) -> dict[str, str]:
         "not text": "\0\0",
         "no plan": json.dumps(rows | {"plan": None}),
         "row without a time": json.dumps(rows | {"plan": rows["plan"] | {"segments": [segment]}}),
-        "time that is none": json.dumps(rows | {"plan": rows["plan"] | {"segments": [segment | {"time": "1/0"}]}}),
+        "time that is none": json.dumps(rows | {"plan": rows["plan"] | {"segments": [segment | {"end": "1/0"}]}}),
         "unknown field": json.dumps(rows | {"done": [{"colour": 1, "warnings": []}]}),
     }
 

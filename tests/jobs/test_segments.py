@@ -20,6 +20,11 @@ def even(count: int, rate: int = 10) -> list[Fraction]:
     return [Fraction(n, rate) for n in range(count)]
 
 
+def over(times: list[Fraction]) -> Fraction:
+    """When the last frame has been shown, if it is shown as long as in `even`."""
+    return times[-1] + Fraction(1, 10) if times else Fraction(0)
+
+
 def ranges(segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
     return [(segment.start, segment.stop) for segment in segments]
 
@@ -34,16 +39,21 @@ def videos(draw):
     return times, cuts, start, stop
 
 
-@given(video=videos(), warmup=st.integers(0, 9), lookahead=st.integers(0, 9))
-def test_what_holds_of_every_plan(video, warmup, lookahead):
+@given(video=videos(), warmup=st.integers(0, 9), lookahead=st.integers(0, 9), rate=st.integers(1, 2))
+def test_what_holds_of_every_plan(video, warmup, lookahead, rate):
     times, cuts, start, stop = video
-    segments = plan(times, cuts, Needs(warmup=warmup, lookahead=lookahead), start=start, stop=stop, seconds=SECOND)
+    needs, end = Needs(rate=rate, warmup=warmup, lookahead=lookahead), times[stop] if stop < len(times) else over(times)
+    segments = plan(times, cuts, needs, end=end, start=start, stop=stop, seconds=SECOND)
     assert [n for segment in segments for n in range(segment.start, segment.stop)] == list(range(start, stop))
     assert [segment.number for segment in segments] == list(range(len(segments)))
     shot = [bisect.bisect_right(cuts, n) for n in range(len(times))]
     for segment in segments:
-        assert segment.frames == 1 or times[segment.stop - 1] - times[segment.start] < SECOND
-        assert segment.time == times[segment.start]
+        assert segment.stop - segment.start == 1 or times[segment.stop - 1] - times[segment.start] < SECOND
+        assert segment.frames == rate * (segment.stop - segment.start)
+        assert (segment.begin, segment.end) == (
+            times[segment.start],
+            times[segment.stop] if segment.stop < len(times) else end,
+        )
         before, after = range(segment.first, segment.start), range(segment.stop, segment.last)
         assert {shot[n] for n in before} <= {shot[segment.start]}
         assert {shot[n] for n in after} <= {shot[segment.stop - 1]}
@@ -51,6 +61,22 @@ def test_what_holds_of_every_plan(video, warmup, lookahead):
         assert len(before) == warmup or segment.first == 0 or shot[segment.first - 1] != shot[segment.start]
         assert len(after) == lookahead or segment.last == len(times) or shot[segment.last] != shot[segment.stop - 1]
         assert len(before) <= warmup and len(after) <= lookahead
+
+
+@given(
+    video=videos(),
+    rate=st.fractions(Fraction(1, 4), Fraction(60), max_denominator=1001),
+    seconds=st.fractions(Fraction(1, 10), Fraction(9), max_denominator=10),
+)
+def test_every_beat_belongs_to_one_segment(video, rate, seconds):
+    times, cuts, start, stop = video
+    end = times[stop] if stop < len(times) else over(times)
+    segments = plan(times, cuts, Needs(), end=end, rate=rate, start=start, stop=stop, seconds=seconds)
+    owned = [segment.begin + n / rate for segment in segments for n in range(segment.frames)]
+    beats = [times[0] + n / rate for n in range(int((end - times[0]) * rate) + 1)]
+    assert owned == [beat for beat in beats if times[start] <= beat < end]
+    assert [segment.number for segment in segments] == list(range(len(segments)))
+    assert all(segment.frames and times[segment.start] <= segment.begin < segment.end for segment in segments)
 
 
 @pytest.mark.parametrize(
@@ -71,27 +97,34 @@ def test_what_holds_of_every_plan(video, warmup, lookahead):
     ],
 )
 def test_where_segments_end(count, cuts, expected):
-    assert ranges(plan(even(count), cuts, Needs(), seconds=SECOND)) == expected
+    assert ranges(plan(even(count), cuts, Needs(), end=over(even(count)), seconds=SECOND)) == expected
 
 
 def test_warm_up_lies_before_and_look_ahead_behind():
-    first, second, third = plan(even(30), [20], Needs(warmup=3, lookahead=2), seconds=SECOND)
+    needs = Needs(warmup=3, lookahead=2)
+    first, second, third = plan(even(30), [20], needs, end=Fraction(3), seconds=SECOND)
     assert (first.first, first.start, first.stop, first.last) == (0, 0, 10, 12)
     assert (second.first, second.start, second.stop, second.last) == (7, 10, 20, 20)
     assert (third.first, third.start, third.stop, third.last) == (20, 20, 30, 30)
 
 
 def test_a_range_borrows_frames_from_outside_itself():
-    (segment,) = plan(even(30), [], Needs(warmup=3, lookahead=2), start=10, stop=15, seconds=SECOND)
+    needs, end = Needs(warmup=3, lookahead=2), Fraction(3, 2)
+    (segment,) = plan(even(30), [], needs, end=end, start=10, stop=15, seconds=SECOND)
     assert (segment.first, segment.start, segment.stop, segment.last) == (7, 10, 15, 17)
-
-
-def test_times_count_from_the_origin():
-    times = [Fraction(5) + at for at in even(12)]
-    segments = plan(times, [], Needs(), start=1, origin=Fraction(5), seconds=Fraction(1, 2))
-    assert [segment.time for segment in segments] == [Fraction(1, 10), Fraction(6, 10), Fraction(11, 10)]
 
 
 def test_a_frame_longer_than_the_cap_has_a_segment_of_its_own():
     times = [Fraction(0), Fraction(7), Fraction(20), Fraction(41, 2)]
-    assert ranges(plan(times, [], Needs(), seconds=SECOND)) == [(0, 1), (1, 2), (2, 4)]
+    segments = plan(times, [], Needs(), end=Fraction(21), seconds=SECOND)
+    assert ranges(segments) == [(0, 1), (1, 2), (2, 4)]
+
+
+def test_beats_are_those_of_the_first_frame_wherever_a_range_begins():
+    times = [Fraction(5) + at for at in even(30)]
+    segments = plan(times, [], Needs(), end=Fraction(8), rate=Fraction(25), start=3, stop=30, seconds=SECOND)
+    assert [(segment.begin, segment.frames) for segment in segments] == [
+        (Fraction(5) + Fraction(8, 25), 25),  # no beat falls on the frame at 5.3 s
+        (Fraction(5) + Fraction(33, 25), 25),
+        (Fraction(5) + Fraction(58, 25), 17),
+    ]

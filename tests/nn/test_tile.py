@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from vidwright.nn.tile import stripes
+from vidwright.nn.unet import UNet
 
 
 def chain(depth: int) -> nn.Module:
@@ -30,6 +31,14 @@ def test_striped_equals_whole(height, rows):
 def test_a_halo_that_is_too_small_shows():
     net, x = chain(3), torch.rand(1, 3, 16, 11)
     assert (striped(net, x, rows=4, halo=2) - net(x)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("height", [3, 8, 33, 41])
+@pytest.mark.parametrize("rows", [4, 12])
+def test_a_unet_in_stripes_of_its_strides_is_the_unet(height, rows):
+    torch.manual_seed(0)
+    net, x = UNet(3, 3, [4, 6, 8], depth=1).requires_grad_(False), torch.rand(1, 3, height, 11)
+    torch.testing.assert_close(striped(net, x, rows=rows, halo=28), net(x), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [4, 5, 16, 100])

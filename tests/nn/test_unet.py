@@ -55,6 +55,17 @@ def test_a_shift_by_whole_coarse_pixels_shifts_the_result():
     )
 
 
+@pytest.mark.parametrize(("widths", "depth"), [([4], 2), ([4, 4], 1), ([4, 4, 4], 1), ([4, 4], 3)], ids=str)
+def test_it_looks_no_further_than_its_reach(widths, depth):
+    torch.manual_seed(0)
+    net, x = UNet(3, 2, widths, depth=depth).double(), picture(160, 4).double()
+    changed = x.clone()
+    changed[..., 80, :] += 1
+    rows = (net(changed) - net(x)).abs().amax(dim=(0, 1, 3)).nonzero()
+    far = max(80 - int(rows.min()), int(rows.max()) - 80)
+    assert net.reach % net.multiple == 0 and far <= net.reach < far + 3 * net.multiple
+
+
 @pytest.mark.parametrize("options", [{}, {"norm": ChannelLayerNorm}, {"act": "gelu", "condition": 4}], ids=str)
 def test_every_parameter_learns(options):
     net = built(**options)

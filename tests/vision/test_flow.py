@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidwright.data.seeding import generator
 from vidwright.nn.warp import warp
-from vidwright.vision.flow import LINES, optical_flow
+from vidwright.vision.flow import LINES, Preset, optical_flow
 
 
 def _texture(height: int, width: int, coarseness: int = 8) -> Tensor:
@@ -37,6 +37,15 @@ def test_large_pictures_are_searched_small_and_answered_in_their_own_pixels():
     flow = optical_flow(first, second)
     assert flow.shape == (2, 2 * LINES, 500) and flow.dtype == torch.float32
     assert torch.allclose(flow[:, 40:-40, 40:-40].flatten(1).median(dim=1).values, torch.tensor([12.0, -8]), atol=0.3)
+
+
+@pytest.mark.parametrize("preset", ["fast", "medium"])
+def test_fewer_lines_and_a_faster_search_find_it_as_well(preset: Preset):
+    first, second = _moved(6, 4, 96, 120)
+    rough = optical_flow(first, second, lines=48, preset=preset)
+    assert not torch.equal(rough, optical_flow(first, second, preset=preset))
+    middle = rough[:, 16:-16, 16:-16].flatten(1)
+    assert torch.allclose(middle.median(dim=1).values, torch.tensor([6.0, 4]), atol=0.3)
 
 
 def test_warping_the_second_picture_along_it_gives_the_first():

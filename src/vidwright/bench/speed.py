@@ -46,7 +46,7 @@ def speeds(clip: Path, *, model: str, rounds: int = 3) -> Speeds:
     net = models.load(*models.parse("enhance", model))
     frames = list(itertools.islice(open_video(clip), FRAMES))
     pixels = frames[0].width * frames[0].height * net.needs.scale**2
-    share_threads(net, os.cpu_count() or 1, pixels=pixels)
+    share_threads([net], os.cpu_count() or 1, pixels=pixels)
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         job = Enhance(input=clip, output=Path(folder) / "out.mp4", model=model, preset="veryfast")

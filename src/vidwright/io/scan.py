@@ -16,13 +16,15 @@ from vidwright.io.reader import Reader
 class Scan:
     """The result of one whole decode.
 
-    `times` are exact seconds per frame, `cuts` the numbers of the frames that begin a new shot.
+    `times` are exact seconds per frame, `cuts` the numbers of the frames that begin a new shot; `duration` is how long
+    the last frame is shown, None where the file does not say.
     """
 
     times: tuple[Fraction, ...]
     cuts: tuple[int, ...]
     damage: Damage
     warnings: tuple[str, ...] = ()
+    duration: Fraction | None = None
 
 
 def scan(path: Path, *, max_pixels: int = MAX_PIXELS, progress: Callable[[int], None] | None = None) -> Scan:
@@ -32,11 +34,13 @@ def scan(path: Path, *, max_pixels: int = MAX_PIXELS, progress: Callable[[int], 
     """
     times: list[Fraction] = []
     cuts: list[int] = []
+    duration: Fraction | None = None
     with Reader(path, max_pixels=max_pixels) as reader:
         for picture in reader:
             if picture.cut:
                 cuts.append(len(times))
             times.append(picture.time)
+            duration = picture.duration
             if progress is not None:
                 progress(len(times))
-        return Scan(tuple(times), tuple(cuts), reader.damage, reader.warnings)
+        return Scan(tuple(times), tuple(cuts), reader.damage, reader.warnings, duration)

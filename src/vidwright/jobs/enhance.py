@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import torch
 from pydantic import Field
 
 from vidwright import models
-from vidwright.core import Frame, Video, VideoInfo
+from vidwright.core import Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.core.files import sha256
 from vidwright.jobs.job import Job, Options, Process, share_threads
+from vidwright.jobs.steps import chain, through
 from vidwright.nn.model import FrameModel
-from vidwright.nn.resample import lanczos
 
 
 class EnhanceOptions(Options):
@@ -47,9 +43,9 @@ class Enhance(Job, EnhanceOptions):
                 f"{self.model} enlarges x{net.needs.scale}",
                 "choose that scale, or --model lanczos",
             )
-        enlarged = _enlarged(info, self.scale)
-        share_threads(net, threads, pixels=enlarged.width * enlarged.height)
-        return Process(net.needs, enlarged, lambda frames: _stream(net, frames))
+        process = chain(info, [through(net)])
+        share_threads([net], threads, pixels=process.info.width * process.info.height)
+        return process
 
 
 def enhance(video: Video, model: FrameModel) -> Video:
@@ -57,30 +53,5 @@ def enhance(video: Video, model: FrameModel) -> Video:
 
     Frames keep their times and colour tags, alpha is enlarged by Lanczos; the other streams stay as they are.
     """
-    return replace(video, info=_enlarged(video.info, model.needs.scale), frames=lambda: _stream(model, video.frames()))
-
-
-def _enlarged(info: VideoInfo, scale: int) -> VideoInfo:
-    """Players guess missing colour tags from the size, so what the old size meant is written down."""
-    colour = info.colour.resolved(info.width, info.height)
-    return replace(info, width=info.width * scale, height=info.height * scale, colour=colour)
-
-
-def _stream(model: FrameModel, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
-    """The model's stream over R'G'B', with alpha enlarged beside it."""
-    alphas: deque[Any] = deque()
-
-    def opaque() -> Iterator[Frame]:
-        for frame in frames:
-            alphas.append(frame.data[3:])
-            yield frame.with_data(frame.data[:3])
-
-    with closing(model.stream(opaque())) as results:
-        for frame in results:
-            alpha = alphas.popleft()
-            if len(alpha):
-                frame = frame.with_data(
-                    torch.cat([frame.data, lanczos(alpha[None], model.needs.scale)[0].clamp_(0, 1)])
-                )
-            yield frame
-            del frame
+    process = chain(video.info, [through(model)])
+    return replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))

@@ -20,9 +20,9 @@ from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import encode_segment, loss_warnings, segment_suffix
-from vidwright.jobs.job import Job
+from vidwright.jobs.job import Job, Process
 
-#: Frames that are really made to learn the speed.
+#: Frames of the source that are really worked on to learn the speed.
 SAMPLE = 10
 
 
@@ -64,10 +64,10 @@ def estimate(job: Job, *, threads: int | None = None) -> Estimate:
     with tempfile.TemporaryDirectory() as folder, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as cursor:
         path = Path(folder) / f"sample{segment_suffix(job.settings)}"
         clock = _Clock()
-        frames = clock.watch(process.stream(cursor.read(0, SAMPLE + process.needs.lookahead)))
+        frames = clock.watch(process.stream(cursor.read(0, SAMPLE + process.needs.lookahead), None))
         made = encode_segment(frames, process.info, path, job.settings)
         speed = clock.speed(made.frames)
-    total = _frames(media.info, job)
+    total = _frames(media.info, job, process)
     return Estimate(
         input=job.input,
         output=job.output,
@@ -103,16 +103,17 @@ class _Clock:
         return (frames - 1) / (time.monotonic() - self._first)
 
 
-def _frames(info: VideoInfo, job: Job) -> int | None:
+def _frames(info: VideoInfo, job: Job, process: Process) -> int | None:
+    """How many frames will be made, as far as the source says how long it is."""
     begin, end = job.span
     duration = info.duration if info.duration is not None else (info.length and info.length / info.rate)
     if duration is None:
         return None
     if begin >= duration:
         raise BadInput(job.input, f"it has no frame from {float(begin):g} s on", "choose an earlier --start")
-    if info.length is not None and begin == 0 and end is None:
-        return info.length
-    return max(1, round((min(end or duration, duration) - begin) * info.rate))
+    if info.length is not None and begin == 0 and end is None and process.rate is None:
+        return info.length * process.needs.rate
+    return max(1, round((min(end or duration, duration) - begin) * process.info.rate))
 
 
 def _peak_memory() -> int:

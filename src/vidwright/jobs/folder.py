@@ -161,11 +161,11 @@ def _done_from_json(row: dict[str, Any]) -> Done:
 
 
 def _plan_to_json(plan: Plan) -> dict[str, Any]:
-    rows = [asdict(segment) | {"time": str(segment.time)} for segment in plan.segments]
+    rows = [asdict(each) | {"begin": str(each.begin), "end": str(each.end)} for each in plan.segments]
     return {"segments": rows, "damage": asdict(plan.damage), "warnings": plan.warnings}
 
 
 def _plan_from_json(content: dict[str, Any]) -> Plan:
     rows: list[dict[str, Any]] = content["segments"]
-    segments = tuple(replace(Segment(**row), time=Fraction(row["time"])) for row in rows)
+    segments = tuple(replace(Segment(**row), begin=Fraction(row["begin"]), end=Fraction(row["end"])) for row in rows)
     return Plan(segments, Damage(**content["damage"]), tuple(content["warnings"]))

@@ -20,7 +20,7 @@ from vidwright.core import Frame, Needs, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.container import MAX_PIXELS
-from vidwright.nn.model import FrameModel
+from vidwright.nn.model import FrameModel, InterpolationModel
 
 #: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
 SEGMENT_SECONDS = Fraction(8)
@@ -31,22 +31,30 @@ FRAMES_AT_ONCE = 4
 PIXELS_AT_ONCE = 2**23
 
 
-def share_threads(model: FrameModel, threads: int, *, pixels: int) -> None:
+def share_threads(networks: Iterable[FrameModel | InterpolationModel], threads: int, *, pixels: int) -> int:
     """Divide `threads` among frames computed at the same time and the operations inside each; changes no pixel.
 
-    `pixels` is the size of a frame that the model makes.
+    `pixels` is the size of the largest frame that the networks make. Returns how many frames that is at a time.
     """
-    model.at_once = max(1, min(threads, FRAMES_AT_ONCE, PIXELS_AT_ONCE // pixels))
-    torch.set_num_threads(threads // model.at_once)
+    at_once = max(1, min(threads, FRAMES_AT_ONCE, PIXELS_AT_ONCE // pixels))
+    for network in networks:
+        network.at_once = at_once
+    torch.set_num_threads(threads // at_once)
+    return at_once
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A job's work on frames, ready to run: what it needs, what comes out, and the function itself."""
+    """Work on frames, ready to run: what it needs, what comes out, and the function itself.
+
+    Frames come out `needs.rate` for each one that goes in, or, where `rate` is set, one at each beat of it (per second)
+    from `begin` on, which `stream` is given with the frames: any time on the beat, or None for the first frame's own.
+    """
 
     needs: Needs
     info: VideoInfo
-    stream: Callable[[Iterable[Frame]], Generator[Frame, None, None]]
+    stream: Callable[[Iterable[Frame], Fraction | None], Generator[Frame, None, None]]
+    rate: Fraction | None = None
 
 
 class Options(BaseModel):

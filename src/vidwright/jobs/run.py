@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import vidwright
-from vidwright.core import Needs, Report, VideoInfo
+from vidwright.core import Report, VideoInfo
 from vidwright.core.errors import BadInput, Interrupted
 from vidwright.io.codecs import container_of
 from vidwright.io.join import SegmentPart, join
@@ -19,7 +19,7 @@ from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.scan import scan
 from vidwright.io.writer import check_destination
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
-from vidwright.jobs.job import SEGMENT_SECONDS, Job
+from vidwright.jobs.job import SEGMENT_SECONDS, Job, Process
 from vidwright.jobs.segments import plan
 from vidwright.jobs.work import Local
 
@@ -58,7 +58,7 @@ def run(
     process = job.open(media.info, threads=1)
     stop = stop or threading.Event()
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:
-        layout = folder.plan or _plan(job, media, process.needs, watch, stop)
+        layout = folder.plan or _plan(job, media, process, watch, stop)
         folder.keep_plan(layout)
         resumed = len(folder.done)
         _make(job, on or Local(), folder, layout, watch, stop)
@@ -75,7 +75,7 @@ def run(
     )
 
 
-def _plan(job: Job, media: MediaInfo, needs: Needs, watch: Watch, stop: threading.Event) -> Plan:
+def _plan(job: Job, media: MediaInfo, process: Process, watch: Watch, stop: threading.Event) -> Plan:
     def progress(frames: int) -> None:
         if stop.is_set():
             raise Interrupted(job.output, "stopped before the first segment was begun", "run the same command to start")
@@ -85,12 +85,23 @@ def _plan(job: Job, media: MediaInfo, needs: Needs, watch: Watch, stop: threadin
     found = scan(job.input, max_pixels=job.max_pixels, progress=progress)
     first = bisect.bisect_left(found.times, begin)
     after = len(found.times) if end is None else bisect.bisect_left(found.times, end)
-    if first >= after:
+    last = found.times[-1] + (found.duration or 1 / media.info.rate)
+    over = min(time for time in (last, *found.times[after : after + 1], end) if time is not None)
+    segments = plan(
+        found.times,
+        found.cuts,
+        process.needs,
+        end=over,
+        rate=process.rate,
+        start=first,
+        stop=after,
+        seconds=SEGMENT_SECONDS,
+    )
+    if not segments:
         until = "on" if end is None else f"to {float(end):g} s"
         raise BadInput(
             job.input, f"it has no frame from {float(begin):g} s {until}", "choose an earlier --start or a later --stop"
         )
-    segments = plan(found.times, found.cuts, needs, start=first, stop=after, origin=begin, seconds=SEGMENT_SECONDS)
     return Plan(segments, found.damage, found.warnings)
 
 
@@ -121,6 +132,6 @@ def _join(job: Job, media: MediaInfo, info: VideoInfo, folder: JobFolder, layout
     begin, end = job.span
     streams = replace(media.streams, start=begin, stop=end)
     done = folder.done
-    parts = [SegmentPart(folder.path / done[segment.number].file, segment.time) for segment in layout.segments]
+    parts = [SegmentPart(folder.path / done[each.number].file, each.begin - begin) for each in layout.segments]
     report = join(parts, streams, job.output, info=info, settings=job.settings, overwrite=overwrite)
     return replace(report, warnings=(*report.warnings, *(w for each in done.values() for w in each.warnings)))

@@ -1,11 +1,13 @@
 """Segments: the unit of memory, resume, parallelism and adaptation.
 
-Frames are counted from 0 over the whole source; ranges are half-open, as in Python.
+Frames are counted from 0 over the whole source; ranges are half-open, as in Python. A segment is made of source frames
+and owns results by time, because there may be several for each frame, or frames at a rate of their own.
 """
 
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,10 +17,10 @@ from vidwright.core import Needs
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Frames `start` to `stop` of the source, which need `first` to `last` to be read.
+    """The results of frames `start` to `stop` of the source, which need `first` to `last` to be read.
 
-    The difference is the model's warm-up and look-ahead; it never reaches across a cut. `time` is when frame
-    `start` is shown in the output, in seconds.
+    The difference is the warm-up and look-ahead of the work, which never reach across a cut. There are `frames`
+    results, the first of them shown at `begin` and the last before `end`, in seconds of the source.
     """
 
     number: int
@@ -26,11 +28,9 @@ class Segment:
     stop: int
     first: int
     last: int
-    time: Fraction
-
-    @property
-    def frames(self) -> int:
-        return self.stop - self.start
+    frames: int
+    begin: Fraction
+    end: Fraction
 
 
 def plan(
@@ -38,27 +38,35 @@ def plan(
     cuts: Sequence[int],
     needs: Needs,
     *,
+    end: Fraction,
+    rate: Fraction | None = None,
     start: int = 0,
     stop: int | None = None,
-    origin: Fraction = Fraction(0),
     seconds: Fraction = Fraction(8),
 ) -> tuple[Segment, ...]:
     """Divide frames `start` to `stop` into segments of at most `seconds`, at a cut wherever there is one to use.
 
-    `times` are the times of all frames of the source and rise, `cuts` the numbers of frames that begin a shot.
-    Short shots share a segment; a boundary inside a shot gets the warm-up and look-ahead of `needs`, which may lie
-    outside the range asked for, so that part of a job gives the frames that the whole job would. `origin` is the
-    source's time at which the output begins.
+    `times` are the times of all frames of the source and rise, `cuts` the numbers of frames that begin a shot; `end`
+    is when the last frame of the range has been shown. Short shots share a segment; a boundary inside a shot gets the
+    warm-up and look-ahead of `needs`, which may lie outside the range asked for, so that part of a job gives the
+    frames that the whole job would. Results are `needs.rate` for each frame, or one at each beat of `rate` (per
+    second) counted from the source's first frame; a segment in which no beat falls is left out.
     """
     stop = len(times) if stop is None else min(stop, len(times))
     segments: list[Segment] = []
     at = start
     while at < stop:
-        end = _boundary(times, cuts, at, stop, seconds)
+        after = _boundary(times, cuts, at, stop, seconds)
+        begin, until = times[at], times[after] if after < stop else end
+        frames = (after - at) * needs.rate
+        if rate is not None:
+            beat, beyond = (math.ceil((time - times[0]) * rate) for time in (begin, until))
+            begin, frames = times[0] + beat / rate, beyond - beat
         first = max(at - needs.warmup, _shot_start(cuts, at))
-        last = min(end + needs.lookahead, _shot_stop(cuts, end, len(times)))
-        segments.append(Segment(len(segments), at, end, first, last, times[at] - origin))
-        at = end
+        last = min(after + needs.lookahead, _shot_stop(cuts, after, len(times)))
+        if frames > 0:
+            segments.append(Segment(len(segments), at, after, first, last, frames, begin, until))
+        at = after
     return tuple(segments)
 
 

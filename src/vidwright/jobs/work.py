@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ class Maker:
         return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
 
     def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
-        """The model's frames of the segment, without those of its warm-up and look-ahead."""
-        skip, missing = segment.start - segment.first, segment.frames
+        """The results that the segment owns, without those of its warm-up and look-ahead."""
+        needs, missing = self._process.needs, segment.frames
+        skip = (segment.start - segment.first) * needs.rate if self._process.rate is None else 0
         with (
-            closing(overlap(self._cursor.read(segment.first, segment.last), depth=AHEAD)) as frames,
-            closing(self._process.stream(frames)) as results,
+            closing(overlap(self._source(segment), depth=AHEAD)) as frames,
+            closing(self._process.stream(frames, segment.begin)) as results,
         ):
             for frame in itertools.islice(results, skip, skip + missing):
                 yield frame
@@ -77,6 +78,13 @@ class Maker:
                 "it has fewer frames than when the job was planned",
                 "the file changed while it was read: run the same command again",
             )
+
+    def _source(self, segment: Segment) -> Iterator[Frame]:
+        """What is to be read; a frame that nothing follows is shown until the segment ends, whatever the file says."""
+        yield from self._cursor.read(segment.first, segment.last - 1)
+        for frame in self._cursor.read(segment.last - 1, segment.last):
+            last = segment.last == segment.stop
+            yield replace(frame, duration=segment.end - frame.time) if last else frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,13 @@ from vidwright.core import Card
 from vidwright.core.errors import ModelRefused, did_you_mean
 from vidwright.nn.conv import fold
 from vidwright.nn.model import FrameModel
-from vidwright.weights.store import fit, read_header, read_weights, shipped
+from vidwright.weights import foreign
+from vidwright.weights.store import fit, shipped
 
 N = TypeVar("N", bound=nn.Module)
+
+#: Endings of files that `torch.save` writes.
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 DType = Literal["auto", "fp32", "bf16"]
 
@@ -44,10 +48,15 @@ def card(model: str) -> Card:
 def parse(task: str, spec: str) -> tuple[str, str | Path | None]:
     """What a user calls a model, as `load` wants it: `restorer:x2-fast` -> ("<task>/restorer", "x2-fast").
 
-    A path to weights stands for the model that their card names. Raises `ModelRefused`.
+    A path to weights stands for the model that their card names, or that their tensors are known to be of
+    (`weights/foreign.py`). Raises `ModelRefused`.
     """
     if spec.endswith(".safetensors"):
-        return str(read_header(Path(spec)).get("model")), Path(spec)
+        return str(foreign.identify(Path(spec)).get("model")), Path(spec)
+    if spec.endswith(PICKLES):
+        raise ModelRefused(
+            spec, "files of this kind can run code when they are opened", "convert it to .safetensors (docs/weights.md)"
+        )
     name, _, weights = spec.removeprefix(f"{task}/").partition(":")
     return f"{task}/{name}", weights or None
 
@@ -85,7 +94,7 @@ def load(
     if path is None:
         net = page.build(page.config(**config))
     else:
-        tensors, header = read_weights(path)
+        tensors, header = foreign.read(path)
         if header.get("model") != model:
             raise ModelRefused(
                 path, f"these are weights of {header.get('model')!r}", f"load them as that, not as {model!r}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from vidwright.nn.activation import Activation, activation
@@ -52,8 +53,8 @@ class ResidualBlock(nn.Module):
         y_BCHW = self.first(self.act(self.norm(x_BCHW)))
         if self.modulation is not None:
             scale_BC11, shift_BC11 = self.modulation(c_BD)[..., None, None].chunk(2, dim=1)
-            y_BCHW = y_BCHW * (1 + scale_BC11) + shift_BC11
-        return x_BCHW + self.gain * self.second(self.act(y_BCHW))
+            y_BCHW = torch.addcmul(shift_BC11, y_BCHW, 1 + scale_BC11)  # one pass over memory, where * and + take two
+        return torch.add(x_BCHW, self.second(self.act(y_BCHW)), alpha=self.gain)
 
 
 class ResidualStage(nn.Module):

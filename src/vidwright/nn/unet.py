@@ -27,7 +27,8 @@ class UNet(nn.Module):
     """(B, inputs, H, W) -> (B, outputs, H, W), any H and W; `widths` are the channels from the finest level down.
 
     Each level halves the size; pictures are padded inside by repeating their last row and column. `depth` residual
-    blocks per stage; `act`, `norm` and `condition` as in `ResidualBlock`, for every block.
+    blocks per stage; `act`, `norm` and `condition` as in `ResidualBlock`, for every block. `multiple` is the product of
+    its strides, and `reach` how many rows around a row of the input it looks at, rounded up to a multiple of them.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class UNet(nn.Module):
 
         pairs = list(itertools.pairwise(widths))
         self.multiple = 2 ** len(pairs)
+        self.reach = _reach(len(widths), depth)
         self.entry = _conv(inputs, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(stage(channels) for channels in widths[:-1])
         self.downs = nn.ModuleList(_conv(fine, coarse, 2, stride=2) for fine, coarse in pairs)
@@ -69,6 +71,14 @@ class UNet(nn.Module):
         for skip_BCHW, up, stage in zip(reversed(skips), reversed(self.ups), reversed(self.decoder), strict=True):
             x_BCHW = stage(skip_BCHW + up(x_BCHW), c_BD)
         return self.exit(x_BCHW)[..., :height, :width]
+
+
+def _reach(levels: int, depth: int) -> int:
+    """Entry and exit, two convolutions a block in blocks of the strides above them, and the strides themselves."""
+    strides = 2 ** (levels - 1)
+    stages = sum(2**level * (2 if level < levels - 1 else 1) for level in range(levels))
+    rows = 2 + 2 * depth * stages + 2 * strides
+    return rows + -rows % strides
 
 
 def _up(coarse: int, fine: int) -> nn.Module:

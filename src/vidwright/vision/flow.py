@@ -5,6 +5,8 @@ Shape suffixes: C channels, H rows, W columns, 2 is (dx, dy) in pixels.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import torch
@@ -15,21 +17,26 @@ LINES = 240
 #: The coarsest picture in which the search finds whole patches.
 _SMALLEST = 32
 
+#: How fine the search is: "fast" ends at a quarter of the resolution, "medium" at half of it, in four times as long.
+Preset = Literal["fast", "medium"]
+_PRESETS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
 
-def optical_flow(first_CHW: Tensor, second_CHW: Tensor) -> Tensor:
+
+def optical_flow(first_CHW: Tensor, second_CHW: Tensor, *, lines: int = LINES, preset: Preset = "medium") -> Tensor:
     """Flow (2, H, W) in fp32 from the first picture to the second: first(p) is about second(p + flow(p)).
 
     Pictures are (1 or more, H, W) of one size, floating point in [0, 1]; channels past the third are not looked at.
-    The flow has the pictures' size and lies on the CPU. Raises `ValueError` when shapes differ or they are of integers.
+    They are shrunk to at most `lines` rows for the search; the flow has their own size and lies on the CPU. Raises
+    `ValueError` when shapes differ or they are of integers.
     """
     if first_CHW.shape != second_CHW.shape or first_CHW.ndim != 3:
         raise ValueError(f"flow needs two (C, H, W) of one size: {tuple(first_CHW.shape)}, {tuple(second_CHW.shape)}")
     if not (first_CHW.is_floating_point() and second_CHW.is_floating_point()):
         raise ValueError(f"flow needs floating-point pictures in [0, 1], got {first_CHW.dtype} and {second_CHW.dtype}")
     height, width = first_CHW.shape[-2:]
-    scale = min(LINES / height, 1.0)
+    scale = min(lines / height, 1.0)
     size = (max(round(width * scale), _SMALLEST), max(round(height * scale), _SMALLEST))
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(_PRESETS[preset])
     small_HW2 = search.calc(_grey(first_CHW, size), _grey(second_CHW, size), None)  # pyright: ignore
     flow_HW2 = cv2.resize(small_HW2, (width, height), interpolation=cv2.INTER_LINEAR)
     flow_HW2 = flow_HW2 * np.array([width / size[0], height / size[1]], dtype=np.float32)

@@ -34,12 +34,9 @@ def save_weights(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
 
 def read_header(path: Path) -> dict[str, Any]:
     """The card of a weights file, without its tensors. Raises `ModelRefused` when it is not one of ours."""
-    entries = _entries(path)
-    metadata = entries.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or KEY not in metadata:
+    _, metadata = read_entries(path)
+    if KEY not in metadata:
         raise _refused(path, "its header has no vidwright card")
-    if len(entries) > MAX_TENSORS:
-        raise _refused(path, f"it holds more than {MAX_TENSORS} tensors")
     try:
         header = json.loads(metadata[KEY])
     except (TypeError, ValueError, RecursionError) as error:
@@ -52,6 +49,11 @@ def read_header(path: Path) -> dict[str, Any]:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and card of a weights file. Raises `ModelRefused` for foreign, damaged or non-finite content."""
     header = read_header(path)
+    return read_tensors(path), header
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of any safetensors file. Raises `ModelRefused` for damaged or non-finite content."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -60,7 +62,31 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise _refused(path, f"tensor {name!r} holds values that are not finite")
-    return tensors, header
+    return tensors
+
+
+def read_entries(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What any safetensors file says of its tensors, by name, and its metadata; nothing of it is believed yet.
+
+    Its length stands in 8 bytes, then comes JSON, refused by size before it is parsed; parsed here and not by the
+    library, which lets one name stand for two tensors. Raises `ModelRefused`.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(length) if length <= MAX_HEADER_BYTES else b""
+    except OSError as error:
+        raise ModelRefused(path, f"it cannot be read ({error.strerror})", "check the path of the weights") from error
+    try:
+        entries = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, "it is not a safetensors file with a sound header of at most 1 MB") from error
+    if not isinstance(entries, dict):
+        raise _refused(path, "it is not a safetensors file")
+    metadata = entries.pop("__metadata__", None)
+    if len(entries) > MAX_TENSORS:
+        raise _refused(path, f"it holds more than {MAX_TENSORS} tensors")
+    return entries, metadata if isinstance(metadata, dict) else {}
 
 
 def fit(path: Path, tensors: dict[str, Tensor], module: torch.nn.Module) -> None:
@@ -80,26 +106,6 @@ def shipped(model: str, name: str) -> Path:
     if not path.is_file():
         raise ModelRefused(f"{model}:{name}", "no such weights are shipped", "see `vidwright models list`")
     return path
-
-
-def _entries(path: Path) -> dict[str, Any]:
-    """The header as it stands in the file: its length in 8 bytes, then JSON, refused by size before it is parsed.
-
-    Parsed here and not by the library, which lets one name stand for two tensors.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            text = file.read(length) if length <= MAX_HEADER_BYTES else b""
-    except OSError as error:
-        raise ModelRefused(path, f"it cannot be read ({error.strerror})", "check the path of the weights") from error
-    try:
-        entries = json.loads(text.decode(), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise _refused(path, "it is not a safetensors file with a sound header of at most 1 MB") from error
-    if not isinstance(entries, dict):
-        raise _refused(path, "it is not a safetensors file")
-    return entries
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,24 @@
+"""Interlaced frames and the two moments that each of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from vidwright.core.frame import Frame
+
+#: Seconds that a frame is taken to last if nothing tells, neither its own duration nor a neighbour: PAL's.
+LASTING = Fraction(1, 25)
+
+
+def two_moments(window: Sequence[Frame]) -> tuple[Frame, Frame]:
+    """The middle one of three frames twice, as progressive: at its time, and half its duration later.
+
+    `window` is the frame between its neighbours in the shot, or itself where it has none. A duration that is not known
+    is the gap to the frame after, else from the one before. Only the first of the two may be a cut.
+    """
+    before, frame, after = window
+    half = (frame.duration or after.time - frame.time or frame.time - before.time or LASTING) / 2
+    early = replace(frame, duration=frame.duration and half, field_order="progressive")
+    return early, replace(early, time=frame.time + half, cut=False)
