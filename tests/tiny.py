@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vidwright.data.crops import KINDS
 from vidwright.models.enhance.restorer import Config, Net
 from vidwright.weights.store import save_weights
 
-CONFIG = Config(channels=8, depth=3, parts=2)
+CONFIG = Config(channels=8, depth=3, kinds=KINDS, parts=2)
 
 
 def randomise(net: nn.Module, seed: int = 0) -> nn.Module:

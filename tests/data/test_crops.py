@@ -15,6 +15,7 @@ from vidwright.data.clips import Clips
 from vidwright.data.crops import CROPS_PER_FRAME, FRAMES_PER_DRAW, KINDS, Crops, shrunk
 from vidwright.data.fingerprint import digest
 from vidwright.data.index import open_shots
+from vidwright.data.samples import Split
 from vidwright.data.seeding import generator
 
 MIX = tuple((kind, 1.0) for kind in KINDS)
@@ -44,7 +45,38 @@ def test_samples_have_one_shape(folder):
         assert {name: (x.shape, x.dtype) for name, x in sample.items()} == {
             "low": ((3, 3, 12, 12), torch.uint8),
             "high": ((3, 24, 24), torch.uint8),
+            "kind": ((), torch.int64),
         }
+
+
+@pytest.mark.parametrize("radius", [0, 2])
+def test_windows_are_as_wide_as_asked_for(folder, radius):
+    wide = Crops(folder, "all", scale=2, patch=12, mix=(("area", 1.0),), seed=0, radius=radius, cache_bytes=2**26)
+    sample = wide.sample(0, 3)
+    assert sample["low"].shape == (2 * radius + 1, 3, 12, 12)
+    again = F.avg_pool2d(sample["high"].float(), 2)
+    assert (again - sample["low"][radius].float()).abs().max() <= 0.51
+
+
+def test_a_group_is_of_one_kind_and_kinds_come_as_the_mix_says(folder):
+    mix = (("area", 3.0), ("cubic", 1.0))
+    grouped = Crops(folder, "all", scale=2, patch=12, mix=mix, seed=0, group=4, cache_bytes=2**26)
+    kinds = [int(grouped.sample(0, k)["kind"]) for k in range(4 * 60)]
+    groups = [set(kinds[n : n + 4]) for n in range(0, len(kinds), 4)]
+    assert all(len(group) == 1 for group in groups)
+    areas = sum(group == {KINDS.index("area")} for group in groups)
+    assert 30 < areas < 57 and {KINDS[kind] for kind in kinds} == {"area", "cubic"}
+
+
+def test_drawn_screens_are_learned_from_but_not_validated_on(tmp_path):
+    for n in range(4):
+        media.clip(tmp_path / f"{n}.mkv", frames=3)
+
+    def length(split: Split, screens: int) -> int:
+        return len(Crops(tmp_path, split, scale=2, patch=12, mix=MIX, seed=0, screens=screens))
+
+    assert length("all", 3) - length("all", 0) == 3 * CROPS_PER_FRAME * FRAMES_PER_DRAW
+    assert length("valid", 3) == length("valid", 0)
 
 
 def test_high_and_low_show_the_same_place_at_the_same_time(folder):

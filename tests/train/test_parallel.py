@@ -19,6 +19,7 @@ import toy
 from ranks import Spoiled, together
 from vidwright.core.errors import Interrupted, UsageError
 from vidwright.data.loader import batches
+from vidwright.data.crops import KINDS
 from vidwright.models.enhance.restorer import Config
 from vidwright.train.log import read
 from vidwright.train.loop import Step, train
@@ -29,7 +30,7 @@ from vidwright.train.schedule import Budget
 from vidwright.weights.store import read_weights
 
 #: Five channels and three branches do not divide into two processes.
-RECIPE = toy.upscaler(steps=8, validations=1, config=Config(channels=5, depth=2, parts=2))
+RECIPE = toy.upscaler(steps=8, validations=1, config=Config(channels=5, depth=2, kinds=KINDS, parts=2))
 
 ALSO_COPIED = pytest.mark.parametrize(
     "shard", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["sharded", "copied"]

@@ -48,6 +48,10 @@ STRIPE_POSITIONS = 2**16
 RESIDUAL_SCALE = 0.25
 
 
+#: An energy that no texture has, for pictures without any.
+SILENCE = 1e-7
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """`scale` of the output; `channels` inside, `depth` in 3x3 convolutions; `radius` in frames on either side.
@@ -76,21 +80,22 @@ class Config:
 class Reader(nn.Module):
     """How frames were shrunk and coded, as logits (N, kinds), from the energies of filters over each frame.
 
-    As logarithms, and about their mean: how strong a texture is cancels, and what is left is its spectrum, in which
-    downscalers differ.
+    As logarithms, and about their mean; the filters see no brightness and have no bias. So how strong a texture is
+    cancels, and what is left is its spectrum, in which downscalers differ.
     """
 
     def __init__(self, kinds: int) -> None:
         super().__init__()
-        self.filters = nn.Conv2d(3, 24, 5, stride=2, padding=2)
-        self.deeper = nn.Conv2d(24, 32, 3, stride=2, padding=1)
+        self.filters = nn.Conv2d(3, 24, 5, padding=2, stride=2, bias=False)
+        self.deeper = nn.Conv2d(24, 32, 3, padding=1, stride=2, bias=False)
         self.judge = nn.Sequential(nn.Linear(56, 32), nn.LeakyReLU(LEAK), nn.Linear(32, kinds))
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        fine_NCHW = self.filters(x_NCHW)
+        details_NCHW = x_NCHW - F.avg_pool2d(x_NCHW, 3, stride=1, padding=1, count_include_pad=False)
+        fine_NCHW = self.filters(details_NCHW)
         coarse_NCHW = self.deeper(F.leaky_relu(fine_NCHW, LEAK))
         energies = [y_NCHW.float().square().mean((-2, -1)) for y_NCHW in (fine_NCHW, coarse_NCHW)]
-        logs = torch.cat(energies, dim=1).add(1e-6).log()
+        logs = torch.cat(energies, dim=1).add(SILENCE).log()
         ratios = logs - logs.mean(1, keepdim=True)
         return self.judge(ratios.to(self.judge[0].weight.dtype)).float()
 
@@ -177,7 +182,7 @@ def _moved(frame_BCHW: Tensor, onto_BCHW: Tensor) -> Tensor:
 
 CARD = Card(
     task="enhance",
-    summary="upscaling of video by a small convolutional network that reads how its input was made",
+    summary="upscaling by a small network that first reads how its input was made",
     build=Net,
     config=Config,
     weights=("x2-fast",),
