@@ -181,3 +181,9 @@ def test_weights_of_a_family_are_not_those_of_another_model(path):
     foreigners.write(path, foreigners.compact())
     with pytest.raises(ModelRefused, match="weights of 'enhance/compact'"):
         models.load("enhance/esrgan", path)
+
+
+@pytest.mark.parametrize("model", ["esrgan", "compact", "span"])
+def test_a_network_without_weights_is_not_run(model):
+    with pytest.raises(ModelRefused, match="no weights of it are in the package"):
+        models.load(*models.parse("enhance", model), device="cpu")
