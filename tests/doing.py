@@ -13,8 +13,9 @@ from vidwright.jobs.enhance import Enhance
 
 
 def lanczos(source: Path, output: Path, **options: Any) -> Enhance:
-    """A job without a network."""
-    return Enhance(**{"input": source, "output": output, "model": "lanczos", "preset": "ultrafast"} | options)
+    """A job without a network, with nothing left to decide."""
+    plain = {"model": "lanczos", "scale": 2, "clean": "off", "deinterlace": "off", "preset": "ultrafast"}
+    return Enhance(**{"input": source, "output": output} | plain | options)
 
 
 def exact(source: Path, output: Path, **options: Any) -> Enhance:

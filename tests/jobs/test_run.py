@@ -161,7 +161,11 @@ REFUSALS: dict[str, tuple[type[VidwrightError], dict]] = {
     "foreign weights": (ModelRefused, {"model": "text.safetensors"}),
     "no such device": (ModelRefused, {"device": "cuda:77"}),
     "another scale": (UsageError, {"model": "w.safetensors", "scale": 3}),
-    "too small for the codec": (JobFailed, {"codec": "hevc", "scale": 1, "input": "small.mkv"}),
+    "too small for the codec": (JobFailed, {"codec": "hevc", "scale": 1.5, "input": "small.mkv"}),
+    "nothing to do": (UsageError, {"scale": 1}),
+    "nothing to do by weights": (UsageError, {"model": "w.safetensors", "scale": 1}),
+    "too low": (UsageError, {"height": 47, "scale": None}),
+    "too high": (UsageError, {"height": 385, "scale": None}),
 }
 
 

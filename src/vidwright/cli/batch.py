@@ -58,6 +58,9 @@ def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
             say(f"{job.output}: exists already, skipped")
             continue
         try:
+            job, words = job.decided()
+            if words:
+                say(words)
             result = estimate(job, threads=options.threads) if options.dry_run else _run_one(job, options)
         except Interrupted:
             say(f"resume with: {shlex.join(['vidwright', *sys.argv[1:]])}")

@@ -12,35 +12,68 @@ import torch
 from cyclopts import App, Parameter
 
 from vidwright import models
+from vidwright.bench.enhance import named_models, shipped_models
+from vidwright.bench.enhance_page import write_page
+from vidwright.bench.enhance_table import text
 from vidwright.bench.lossless import lossless_table
 from vidwright.bench.speed import speeds
-from vidwright.bench.upscale import table, upscale_scores
+from vidwright.bench.suite import Section, as_json, chosen, machine, sections
+from vidwright.cli.terminal import say
+from vidwright.core.files import write_atomic
 from vidwright.data import moving_mnist
 from vidwright.models.generate.cnn_lstm import Net
 
 bench = App(name="bench", help="Measure quality and speed; prints the tables of the README.")
 
+Names = Annotated[list[str] | None, Parameter(negative=())]
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @bench.command
-def upscale(
-    *, data: Path, model: Annotated[list[str] | None, Parameter(negative=())] = None, json: Json = False
+def enhance(
+    *,
+    data: Path,
+    task: Names = None,
+    model: Names = None,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    report: Path | None = None,
+    json: Path | None = None,
 ) -> None:
-    """PSNR-Y of upscalers on clips shrunk in five ways.
+    """Quality, flicker and speed of the models that enhance, beside what needs no weights.
 
     Parameters
     ----------
     data
-        Folder of lossless clips.
+        Folder of clips that no model was trained on.
+    task
+        What is to be restored: x2, x4, denoise-s25, denoise-s10, deblock, interpolation, deinterlacing; all of them if
+        none is named.
     model
-        Models and weights to measure: lanczos and restorer:x2-fast if none is named.
+        Other models or weights files, besides those that are shipped.
+    quick
+        Only a few frames of two clips.
+    report
+        Write a page with the tables, and with pieces of the pictures side by side.
     json
-        Print each score as JSON.
+        Write everything that was measured to this file.
     """
-    nets = {name: models.load(*models.parse("enhance", name)) for name in model or ("lanczos", "restorer:x2-fast")}
-    scores = list(upscale_scores(data, nets))
-    print(jsonlib.dumps({"schema": 1, "scores": [asdict(score) for score in scores]}) if json else table(scores))
+    which = chosen(task or ())
+    nets = {**shipped_models(), **named_models(model or ())}
+    facts = machine()
+    say(f"{facts['processor']}, {facts['instructions']}, torch {facts['torch']}, {facts['date']}")
+    found: list[Section] = []
+
+    def keep() -> None:
+        if json is not None:
+            write_atomic(json, jsonlib.dumps(as_json(found, facts), allow_nan=False) + "\n")
+        if report is not None:
+            write_page(found, facts, report)
+
+    keep()  # a place that cannot be written to is known at once, and what is measured is kept
+    for section in sections(data, which, nets, quick=quick, watch=say):
+        found.append(section)
+        print(text(section.table), end="\n\n", flush=True)
+        keep()
 
 
 @bench.command

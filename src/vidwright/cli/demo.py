@@ -23,7 +23,8 @@ def demo(*, out: Path = Path("demo-out")) -> None:
     out.mkdir(parents=True, exist_ok=True)
     sample = Path(str(resources.files("vidwright"))) / "sample" / "flower.mp4"
     result, page = out / "flower.x2.mp4", out / "flower.html"
-    run_all([Enhance(input=sample, output=result, preset="veryfast")], RunOptions(overwrite=True))
+    job = Enhance(input=sample, output=result, scale=2, clean="off", deinterlace="off", preset="veryfast")
+    run_all([job], RunOptions(overwrite=True))
     say("making the page of before and after ...")
     write_report(compare(sample, result), page)
     print(f"result: {result}\nbefore and after: {page}")

@@ -9,10 +9,12 @@ from cyclopts import Parameter
 
 from vidwright.cli.batch import RunOptions, default_suffix, run_all
 from vidwright.cli.files import distinct, inputs, output
-from vidwright.core.errors import UsageError
+from vidwright.core.errors import BadInput, UsageError
 from vidwright.io import probe
 from vidwright.io.codecs import CODECS
-from vidwright.jobs.enhance import Enhance, EnhanceOptions
+from vidwright.jobs.auto import scale_for
+from vidwright.jobs.enhance import Enhance, enlarged
+from vidwright.jobs.options import EnhanceOptions
 
 
 def enhance(
@@ -24,7 +26,9 @@ def enhance(
     options: Annotated[EnhanceOptions, Parameter(name="*")] = EnhanceOptions(),  # noqa: B008 (frozen)
     how: RunOptions = RunOptions(),  # noqa: B008 (frozen)
 ) -> int:
-    """Enlarge videos; sound, subtitles, chapters and colour are kept.
+    """Enhance videos: clean, enlarge, deinterlace; sound, subtitles, chapters and colour are kept.
+
+    What is not given is decided by a look at each file, and said in a line.
 
     Run the same command again to go on with an interrupted job.
 
@@ -52,14 +56,17 @@ def enhance(
 def _output(source: Path, pattern: str | None, options: EnhanceOptions) -> Path:
     fields: dict[str, str | int] = {
         "ext": default_suffix(source, CODECS[options.codec].containers),
-        "scale": options.scale,
         "model": options.model.replace(":", "-").replace("/", "-"),
         "codec": options.codec,
     }
-    if any(name in (pattern or "") for name in ("{height}", "{width}")):
+    try:
         info = probe(source, max_pixels=options.max_pixels).info
-        fields |= {"height": info.height * options.scale, "width": info.width * options.scale}
-    return output(source, pattern, "{stem}.x{scale}.{ext}", fields)
+    except BadInput:  # which the job itself will say, in its turn
+        return output(source, pattern, "{stem}.enhanced.{ext}", fields | {"scale": "", "height": "", "width": ""})
+    scale = scale_for(info, options)
+    width, height = enlarged(info, scale)
+    fields |= {"scale": f"{scale:g}", "height": height, "width": width}
+    return output(source, pattern, "{stem}.enhanced.{ext}" if scale == 1 else "{stem}.x{scale}.{ext}", fields)
 
 
 def _seconds(text: str) -> float:

@@ -120,7 +120,7 @@ def info(model: str, /, *, json: Json = False) -> None:
 
 @models.command
 def verify(weights: Annotated[list[Path] | None, Parameter(name="FILE", negative=())] = None, /) -> None:
-    """Check weights: format, card, names, shapes, finite values. All shipped ones if none is named.
+    """Check weights: format, card or family, names, shapes, finite values. All shipped ones if none is named.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def verify(weights: Annotated[list[Path] | None, Parameter(name="FILE", negative
     from torch import nn
 
     from vidwright.models import card, load, names, weights_path
-    from vidwright.weights.store import read_header
+    from vidwright.weights.foreign import identify
 
     paths = weights or [weights_path(name, each) for name in names() for each in card(name).weights]
     for path in paths:
         assert path is not None
-        model = read_header(path).get("model")
+        model = identify(path).get("model")
         if not isinstance(model, str):
             raise ModelRefused(path, "its card names no model", "use a weights file written by vidwright")
         load(model, path, kind=nn.Module, device="cpu")

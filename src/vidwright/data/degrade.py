@@ -34,17 +34,17 @@ def lanczos(x_TCHW: Tensor, scale: int) -> Tensor:
 
 def blurred(sigma: float) -> Callable[[Tensor, int], Tensor]:
     """A downscaler that blurs with a Gaussian of `sigma` pixels first, as soft lenses do."""
+    return lambda x_TCHW, scale: bicubic(blur(x_TCHW, sigma), scale)
 
-    def downscale(x_TCHW: Tensor, scale: int) -> Tensor:
-        taps = gaussian_taps(sigma)
-        reach = len(taps) // 2
-        taps = (taps / taps.sum()).expand(x_TCHW.shape[1], 1, 1, -1)
-        padded = F.pad(x_TCHW, (reach,) * 4, mode="replicate")
-        soft = F.conv2d(padded, taps, groups=x_TCHW.shape[1])
-        soft = F.conv2d(soft, taps.transpose(-1, -2), groups=x_TCHW.shape[1])
-        return bicubic(soft, scale)
 
-    return downscale
+def blur(x_TCHW: Tensor, sigma: float) -> Tensor:
+    """Float frames through a Gaussian of `sigma` pixels, their border repeated."""
+    taps = gaussian_taps(sigma)
+    reach = len(taps) // 2
+    taps = (taps / taps.sum()).expand(x_TCHW.shape[1], 1, 1, -1)
+    padded = F.pad(x_TCHW, (reach,) * 4, mode="replicate")
+    soft = F.conv2d(padded, taps, groups=x_TCHW.shape[1])
+    return F.conv2d(soft, taps.transpose(-1, -2), groups=x_TCHW.shape[1])
 
 
 def gaussian_taps(sigma: float) -> Tensor:

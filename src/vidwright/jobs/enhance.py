@@ -1,57 +1,143 @@
-"""`enhance`: the same video, larger."""
+"""`enhance`: the same video, better. Cleaned, enlarged, deinterlaced and with more frames, in one pass."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
 
 import torch
-from pydantic import Field
 
 from vidwright import models
 from vidwright.core import Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.core.files import sha256
-from vidwright.jobs.job import Job, Options, Process, share_threads
-from vidwright.jobs.steps import chain, through
+from vidwright.jobs.auto import decide, look_at
+from vidwright.jobs.job import Job, Process, share_threads
+from vidwright.jobs.options import EnhanceOptions
+from vidwright.jobs.steps import Step, bwdif, chain, fields, resize, through
 from vidwright.nn.model import FrameModel
 
+#: How much the largest networks enlarge; beyond that Lanczos does the rest.
+LARGEST = 4
 
-class EnhanceOptions(Options):
-    """The options of `enhance`."""
 
-    scale: int = Field(default=2, ge=1, le=8, description="How many times wider and higher.")
-    model: str = Field(
-        default="restorer:x2-fast", description="Model and weights: restorer:x2-fast, lanczos, or a .safetensors file."
-    )
+@runtime_checkable
+class Adjustable(Protocol):
+    """A network whose work can be weakened or strengthened: 0 is nothing, 1 as learned."""
+
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks of the steps that have one, each of which may be replaced by one that has learned from the clip."""
+
+    deinterlace: FrameModel | None = None
+    clean: FrameModel | None = None
+    enlarge: FrameModel | None = None
+
+    def all(self) -> list[FrameModel]:
+        """Those that there are, in the order in which they work."""
+        return [network for network in (self.deinterlace, self.clean, self.enlarge) if network is not None]
 
 
 class Enhance(Job, EnhanceOptions):
-    """Enlarge one file: `run(Enhance(input=..., output=..., scale=2))`."""
+    """Enhance one file: `run(Enhance(input=..., output=..., scale=2))`."""
+
+    def decided(self) -> tuple[Self, str]:
+        found = look_at(self.input, self)
+        job = decide(found, self)
+        return job, f"{self.input.name}: {found.words()} -> {job.words()}"
 
     def weights_sha256(self) -> str:
-        path = models.weights_path(*models.parse("enhance", self.model))
-        return "" if path is None else sha256(path)
+        paths = [models.weights_path(*named) for named in self._named().values()]
+        return " ".join(sha256(path) for path in paths if path is not None)
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
         torch.manual_seed(self.seed)  # pyright: ignore[reportUnknownMemberType]
-        name, weights = models.parse("enhance", self.model)
-        config = {"scale": self.scale} if models.weights_path(name, weights) is None else {}
-        net = models.load(name, weights, kind=FrameModel, device=self.device, dtype=self.dtype, **config)
-        if net.needs.scale != self.scale:
+        return self.process(info, self.networks(), threads=threads)
+
+    def networks(self) -> Networks:
+        """The networks of what is to be done. Raises `ModelRefused`, and `UsageError` for too small a scale."""
+        named = self._named()
+
+        def load(step: str) -> FrameModel | None:
+            if step not in named:
+                return None
+            name, weights = named[step]
+            config = {"scale": math.ceil(self.scale or 1)} if models.weights_path(name, weights) is None else {}
+            return models.load(name, weights, kind=FrameModel, device=self.device, dtype=self.dtype, **config)
+
+        found = Networks(load("deinterlace"), load("clean"), load("enlarge"))
+        if isinstance(found.clean, Adjustable):
+            found.clean.strength = 1.0 if self.strength is None else self.strength
+        scale = found.enlarge.needs.scale if found.enlarge is not None else LARGEST
+        if scale < min(self.scale or 1, LARGEST):
             raise UsageError(
-                f"--scale {self.scale}",
-                f"{self.model} enlarges x{net.needs.scale}",
-                "choose that scale, or --model lanczos",
+                f"--scale {self.scale:g}",
+                f"{self.model} enlarges x{scale}",
+                "choose that scale or a smaller one, or another --model",
             )
-        process = chain(info, [through(net)])
-        share_threads([net], threads, pixels=process.info.width * process.info.height)
-        return process
+        if self.scale == 1 < scale:
+            return replace(found, enlarge=None)
+        return found
+
+    def process(self, info: VideoInfo, networks: Networks, *, threads: int) -> Process:
+        """What is done with a source like `info`, by these networks. Raises `UsageError` when that is nothing."""
+        scale = 1 if networks.enlarge is None else networks.enlarge.needs.scale
+        largest = max(scale, self.scale or 1) ** 2 * info.width * info.height
+        at_once = share_threads(networks.all(), threads, pixels=math.ceil(largest))
+        steps: list[Step] = []
+        if self.deinterlace != "off":
+            steps.append(fields("bottom" if self.field_order == "bottom" else "top"))
+            steps.append(bwdif if networks.deinterlace is None else through(networks.deinterlace))
+        steps += [through(network) for network in (networks.clean, networks.enlarge) if network is not None]
+        width, height = enlarged(info, self.scale or 1)
+        if (width, height) != (scale * info.width, scale * info.height):
+            steps.append(resize(width, height, at_once=at_once))
+        if not steps:
+            raise UsageError(
+                f"--scale {self.scale or 1:g}",
+                "this makes nothing: no step was asked for, and none seems to be needed",
+                "give --scale 2, or --clean on",
+            )
+        return chain(info, steps)
+
+    def _named(self) -> dict[str, tuple[str, str | Path | None]]:
+        """Model and weights of each step that has a network."""
+        named: dict[str, tuple[str, str | Path | None]] = {}
+        if self.deinterlace == "on":
+            named["deinterlace"] = "enhance/deinterlacer", self._set("enhance/deinterlacer")
+        if self.clean == "on":
+            named["clean"] = "enhance/cleaner", self._set("enhance/cleaner")
+        name, weights = models.parse("enhance", self.model)
+        if self.scale != 1:
+            sets = models.card(name).weights
+            size = 2 if (self.scale or 1) <= 2 else LARGEST
+            named["enlarge"] = name, weights or (f"x{size}-{self.quality}" if sets else None)
+        elif weights is not None:  # of a model that keeps the size: others are not used
+            named["enlarge"] = name, weights
+        return named
+
+    def _set(self, model: str) -> str:
+        """The weights of `model` of the quality asked for, or the only ones that there are."""
+        return self.quality if self.quality in models.card(model).weights else "fast"
 
 
-def enhance(video: Video, model: FrameModel) -> Video:
-    """`video` enlarged by a model of the task `enhance`, as `models.load` gives it; nothing is computed yet.
+def enlarged(info: VideoInfo, scale: float) -> tuple[int, int]:
+    """Width and height at `scale`: even ones if that is not a whole number, so that 4:2:0 can hold them."""
+    if scale == int(scale):
+        return info.width * int(scale), info.height * int(scale)
+    return 2 * round(info.width * scale / 2), 2 * round(info.height * scale / 2)
 
-    Frames keep their times and colour tags, alpha is enlarged by Lanczos; the other streams stay as they are.
+
+def enhance(video: Video, *networks: FrameModel) -> Video:
+    """`video` through models of the task `enhance`, as `models.load` gives them, in this order.
+
+    Nothing is computed yet. Frames keep their colour tags, and their times unless a model makes more of them; alpha is
+    enlarged by Lanczos; the other streams stay as they are.
     """
-    process = chain(video.info, [through(model)])
+    process = chain(video.info, [through(network) for network in networks])
     return replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))

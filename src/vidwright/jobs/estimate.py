@@ -59,6 +59,7 @@ def estimate(job: Job, *, threads: int | None = None) -> Estimate:
     """
     container = container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
+    job, _ = job.decided()
     process = job.open(media.info, threads=threads or os.cpu_count() or 1)
     streams = plan_streams(media.streams, container)
     with tempfile.TemporaryDirectory() as folder, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as cursor:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,6 +93,14 @@ class Job(Options):
         if stop is not None and stop <= start:
             raise UsageError(f"--stop {self.stop}", f"this is not after --start {self.start}", "give a later --stop")
         return start, stop
+
+    def decided(self) -> tuple[Self, str]:
+        """This job with all that was left to it decided from its input, and what was seen and will be done in words.
+
+        Itself, and no words, if the verb has nothing to decide. The same input gives the same decision. Raises
+        `BadInput`, and `UsageError` for what makes no sense with this input.
+        """
+        return self, ""
 
     @abstractmethod
     def weights_sha256(self) -> str:

@@ -45,7 +45,7 @@ def run(
     watch: Watch = lambda event: None,
     stop: threading.Event | None = None,
 ) -> Report:
-    """Do `job`, going on from where an interrupted run of the same job stopped unless `restart`.
+    """Do `job` as it is `decided`, going on from where an interrupted run of the same job stopped unless `restart`.
 
     `watch` is told of progress, from any thread. When `stop` gets set, the segments under way are finished and
     `Interrupted` is raised; what is finished is used by the next run. Raises the errors of `probe`,
@@ -55,6 +55,7 @@ def run(
     container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
+    job, _ = job.decided()
     process = job.open(media.info, threads=1)
     stop = stop or threading.Event()
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:

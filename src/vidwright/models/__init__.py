@@ -93,6 +93,8 @@ def load(
     path = weights_path(model, weights)
     if path is None:
         net = page.build(page.config(**config))
+        if any(True for _ in net.parameters()):
+            raise ModelRefused(model, "no weights of it are in the package", "give --model FILE.safetensors of it")
     else:
         tensors, header = foreign.read(path)
         if header.get("model") != model:

@@ -105,7 +105,7 @@ def _counted(shapes: Shapes) -> dict[str, str]:
     A doubling is three layers, of which the second is a convolution; after all of them come a convolution, its
     activation and the last convolution. A tripling would look like one doubling; none is known to be published.
     """
-    numbers = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"model\.([1-9]\d?)\.weight", name)))
+    numbers = sorted(int(m[1]) for name in shapes if (m := re.fullmatch(r"model\.([1-9][0-9]?)\.weight", name)))
     doublings = len(numbers) - 2
     places = [*range(3, 3 * doublings + 1, 3), 3 * doublings + 2, 3 * doublings + 4]
     if numbers != places:
@@ -201,7 +201,7 @@ def _renamed(shapes: Shapes, spellings: Spellings) -> dict[str, str]:
     names: dict[str, str] = {}
     for theirs in shapes:
         stem, _, kind = theirs.rpartition(".")
-        matches = (make(m) for spelling, make in spellings.items() if (m := re.fullmatch(spelling, stem)))
+        matches = (make(m) for spelling, make in spellings.items() if (m := re.fullmatch(spelling, stem, re.ASCII)))
         ours = next(matches, None)
         if ours is None or f"{ours}.{kind}" in names:
             raise Unfit(f"it has no place for tensor {theirs[:60]!r}")

@@ -1,0 +1,129 @@
+"""Recipes of `enhance/cleaner`: from footage and what noise and codecs leave of it.
+
+Shapes: B batch, T = 2r + 1 frames, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vidwright.data.damaged import KINDS, Damaged
+from vidwright.data.loader import Batch
+from vidwright.data.samples import Split
+from vidwright.models.enhance.cleaner import Config
+from vidwright.train.cleaning import DAMAGES, UNSEEN, cleaned, quality
+from vidwright.train.excerpts import judged, truth
+from vidwright.train.losses import charbonnier, l1
+from vidwright.train.optimiser import Optimiser
+from vidwright.train.recipe import Recipe
+from vidwright.train.schedule import Budget
+from vidwright.train.task import Evaluation
+
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+
+#: An RMS error of a quarter of a code value is as good as none.
+LEAST_ERROR = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """Clean the middle one of 2 * `radius` + 1 frames, whatever damaged them, and tell how much it was.
+
+    `patch` is the side of the crops in pixels, `mix` how often each kind of damage is met, `luma_weight` the weight of
+    the error in luma beside that in R'G'B', `damage_weight` that of the error in the estimated damage. Validated by the
+    mean PSNR over the kinds of damage of `train/cleaning.py` that are seen.
+    """
+
+    watch: ClassVar[str] = "psnr"
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+
+    radius: int = 1
+    patch: int = 64
+    luma_weight: float = 1.0
+    damage_weight: float = 0.002
+    mix: tuple[tuple[str, float], ...] = (
+        ("white", 0.40),
+        ("sensor", 0.08),
+        ("grain", 0.06),
+        ("coded", 0.26),
+        ("noisy-coded", 0.10),
+        ("light", 0.05),
+        ("clean", 0.05),
+    )
+
+    def __post_init__(self) -> None:
+        if self.radius < 0 or self.patch < 16 or self.patch % 8:
+            raise ValueError("radius must be at least 0 and patch a multiple of 8 from 16 on")
+        unknown = [kind for kind, weight in self.mix if kind not in KINDS or weight < 0]
+        if unknown or not self.mix or sum(weight for _, weight in self.mix) <= 0:
+            raise ValueError(f"mix must be weights of {', '.join(KINDS)}")
+
+    def samples(self, folder: Path, split: Split, seed: int) -> Damaged:
+        """Windows of the folder's clips: "seen" (T, 3, H, W) and "clean" (3, H, W), uint8."""
+        return Damaged(folder, split, radius=self.radius, patch=self.patch, mix=self.mix, seed=seed)
+
+    def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Charbonnier loss of R'G'B' and of luma; L1 of the damage."""
+        seen_BTCHW, target_BCHW = batch["seen"].float() / 255, batch["clean"].float() / 255
+        output_BCHW, damage_B = net(seen_BTCHW, with_damage=True)
+        error_B = 255 * (seen_BTCHW[:, self.radius] - target_BCHW).square().mean(dim=(1, 2, 3)).sqrt()
+        luma = [torch.einsum("bchw,c->bhw", rgb, LUMA.to(rgb.device)) for rgb in (output_BCHW, target_BCHW)]
+        return {
+            "rgb": charbonnier(output_BCHW, target_BCHW),
+            "luma": self.luma_weight * charbonnier(*luma),
+            "damage": self.damage_weight * l1(damage_B, error_B.clamp(min=LEAST_ERROR).log2()),
+        }
+
+    def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
+        """PSNR in dB of eight frames of each shot, per kind of damage and over those that are seen; a picture of each.
+
+        Of damage that nobody sees it is the change that cleaning makes to PSNR.
+        """
+        found: dict[str, list[float]] = {kind: [] for kind in DAMAGES}
+        pictures: dict[str, Tensor] = {}
+        for name, kind, damaged_TCHW, output_TCHW, truth_TCHW in self._cleaned(net, folder, split, limit):
+            before = quality(kind, damaged_TCHW, truth_TCHW) if kind in UNSEEN else 0
+            found[kind].append(quality(kind, output_TCHW, truth_TCHW) - before)
+            if kind == "sigma25":
+                shown = [damaged_TCHW[0], output_TCHW[0], truth_TCHW[0]]
+                pictures[name] = torch.cat(shown, dim=-1).float() / 255
+        means = {kind: math.fsum(values) / len(values) for kind, values in found.items()}
+        per_kind = {f"{'change' if kind in UNSEEN else 'psnr'}.{kind}": value for kind, value in means.items()}
+        seen = [value for kind, value in means.items() if kind not in UNSEEN]
+        return Evaluation({"psnr": math.fsum(seen) / len(seen), **per_kind}, pictures)
+
+    def outputs(self, net: nn.Module, folder: Path, split: Split, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Eight frames of each shot, cleaned after each kind of damage, beside the true ones."""
+        for *_, output_TCHW, truth_TCHW in self._cleaned(net, folder, split, limit):
+            yield output_TCHW, truth_TCHW
+
+    def _cleaned(
+        self, net: nn.Module, folder: Path, split: Split, limit: int | None
+    ) -> Iterator[tuple[str, str, Tensor, Tensor, Tensor]]:
+        for shot in judged(folder, split, limit):
+            truth_TCHW = truth(shot)
+            for kind, damage in DAMAGES.items():
+                damaged_TCHW = damage(truth_TCHW)
+                yield f"{shot.file.stem}-{shot.first}", kind, damaged_TCHW, cleaned(net, damaged_TCHW), truth_TCHW
+
+
+def fast() -> Recipe:
+    """Three frames as they are, on a laptop's CPU: half an hour on one core."""
+    return Recipe(
+        model="enhance/cleaner",
+        weights="fast",
+        config=Config(radius=1, align=False, widths=(24, 48, 96), depth=1, estimate=16),
+        task=Cleaning(radius=1, patch=80),
+        optimiser=Optimiser(kind="muon", learning_rate=4e-3, warmup=100, clip=0.1, ema=0.999),
+        budget=Budget(minutes=30),
+        batch=16,
+        validations=4,
+        validate_on=4,
+    )

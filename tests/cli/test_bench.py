@@ -1,0 +1,61 @@
+"""`vidwright bench enhance` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import media
+import tiny
+from vidwright.cli.main import run
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("a", "b"):
+        media.clip(folder / f"{name}.mkv", frames=25)
+    return folder
+
+
+def test_tables_data_and_page(clips, tmp_path, capsys):
+    mine = str(tiny.weights(tmp_path / "mine.safetensors"))
+    files = {"--json": tmp_path / "all.json", "--report": tmp_path / "page.html"}
+    options = [str(word) for pair in files.items() for word in pair]
+    assert run(["bench", "enhance", "--data", str(clips), "--task", "x2", "--model", mine, "--quick", *options]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("x2: PSNR of luma") and mine in said.out and "restorer:x2-fast" in said.out
+    assert "torch" in said.err and "x2: b, area" in said.err
+    content = json.loads(files["--json"].read_text())
+    (task,) = content["tasks"]
+    assert task["task"] == "x2" and mine in {score["method"] for score in task["scores"]}
+    assert content["machine"]["processor"] and content["machine"]["threads"] == 1
+    assert files["--report"].read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--task", "x3"], 2, "--task x3"),
+        (["--model", "nothing"], 5, "nothing"),
+        (["--json", "nowhere/all.json"], 1, "folder does not exist"),
+    ],
+)
+def test_errors_come_before_the_work(arguments, code, words, clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["bench", "enhance", "--data", str(clips), "--quick", *arguments]) == code
+    said = capsys.readouterr()
+    assert words in said.err and "dB" not in said.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_clips(tmp_path, capsys):
+    assert run(["bench", "enhance", "--data", str(tmp_path), "--quick"]) == 4
+    assert "cause" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_every_task_in_a_quick_look(clips, tmp_path):
+    assert run(["bench", "enhance", "--data", str(clips), "--quick", "--json", str(tmp_path / "all.json")]) == 0
+    assert len(json.loads((tmp_path / "all.json").read_text())["tasks"]) > 5
