@@ -32,7 +32,8 @@ class Recipe:
 
     `weights` is the name of the result. `batch` is the samples of one step, over all processes together. There are
     `validations` validations, evenly over the budget, on at most `validate_on` clips each. `dtype` is that of automatic
-    mixed precision.
+    mixed precision. `start` are the weights that a run begins with, a shipped set of the model or a file, instead of
+    random ones.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Recipe:
     validate_on: int = 8
     dtype: DType = "auto"
     seed: int = 0
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch", "validations", "validate_on"):

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from vidwright import models
-from vidwright.core.errors import Interrupted, JobFailed, OutputExists, UsageError, VidwrightError
+from vidwright.core.errors import Interrupted, JobFailed, ModelRefused, OutputExists, UsageError, VidwrightError
 from vidwright.core.files import explain_os_error
 from vidwright.core.memory import keep_heap_small
 from vidwright.data.fingerprint import digest
@@ -32,10 +32,11 @@ from vidwright.train.loop import Diverged, Step, losses_of, train
 from vidwright.train.parallel import World, join_world, replicate, shard
 from vidwright.train.recipe import Recipe
 from vidwright.train.report import write_report
+from vidwright.train.rivals import NET, Rivals
 from vidwright.train.state import State
-from vidwright.train.task import Evaluation
+from vidwright.train.task import Contested, Evaluation
 from vidwright.train.throughput import flops_of, peak_flops
-from vidwright.weights.store import save_weights
+from vidwright.weights.store import fit, read_weights, save_weights
 
 #: Wall clock between checkpoints.
 CHECKPOINT_SECONDS = 60.0
@@ -99,7 +100,11 @@ class _Run:
         recipe.task.samples(*self._validation, recipe.seed)  # refuses a folder of nothing now, not after an hour
         self.samples = recipe.task.samples(setting.data, "all" if setting.valid else "train", recipe.seed)
         torch.manual_seed(recipe.seed)
-        net = models.card(recipe.model).build(recipe.config).to(world.device)
+        net = _built(recipe, start=not setting.resume)
+        parameters = sum(p.numel() for p in net.parameters())
+        if isinstance(recipe.task, Contested):
+            net = Rivals(net, recipe.task.critic())
+        net = net.to(world.device)
         if setting.shard:
             shard(net, world)
         else:
@@ -120,7 +125,7 @@ class _Run:
             watch=recipe.task.watch,
             better=recipe.task.better,
             environment=environment(),
-            parameters=sum(p.numel() for p in net.parameters()),
+            parameters=parameters,
         )
 
     @property
@@ -209,7 +214,7 @@ class _Run:
 
     def _validate(self) -> Evaluation:
         """Judge the averaged weights, and keep them if they are the best so far."""
-        tensors, recipe = self.state.averaged(), self.recipe
+        tensors, recipe = self.state.averaged(NET if isinstance(self.state.net, Rivals) else ""), self.recipe
         if not self.world.leads:
             return Evaluation({})
         net = models.card(recipe.model).build(recipe.config)
@@ -241,7 +246,9 @@ class _Run:
         return new > old if task.better == "higher" else new < old
 
     def _header(self, metrics: Mapping[str, float | None]) -> dict[str, Any]:
-        page = self.facts["recipe"]
+        page = dict(self.facts["recipe"])
+        if page["start"] is not None:
+            page["start"] = Path(page["start"]).name  # where a file lay on this machine is nobody's business
         return {
             "model": page["model"],
             "name": page["weights"],
@@ -314,6 +321,24 @@ def _checked(recipe: Recipe, setting: Setting, world: World) -> dict[str, Any] |
                 setting.out, f"this run was begun with another {field}", "resume it with the recipe it was begun with"
             )
     return before
+
+
+def _built(recipe: Recipe, *, start: bool) -> nn.Module:
+    """The recipe's network, with random weights or those that the recipe starts from. Raises `ModelRefused`."""
+    net = models.card(recipe.model).build(recipe.config)
+    if recipe.start is None or not start:
+        return net
+    try:
+        path = models.weights_path(recipe.model, recipe.start)
+        assert path is not None
+        tensors, header = read_weights(path)
+        if header.get("model") != recipe.model:
+            raise ModelRefused(path, f"these are weights of {header.get('model')!r}", "")
+        fit(path, tensors, net)
+    except ModelRefused as error:
+        advice = f"start from weights of {recipe.model} whose config is the recipe's"
+        raise ModelRefused(f"start={recipe.start}", error.cause, advice) from error
+    return net
 
 
 def _channels_last(net: nn.Module) -> nn.Module:

@@ -46,10 +46,14 @@ class State:
                 found |= {f"optimiser.{name}.{key}": tensor for key, tensor in one.state.get(p, {}).items()}
         return found
 
-    def averaged(self) -> dict[str, Tensor]:
-        """The network's state dict with averaged parameters, whole and on the CPU; all processes call it together."""
-        found = self.net.state_dict() | self.average
-        return {name: whole(tensor.detach()).cpu().clone() for name, tensor in found.items()}
+    def averaged(self, part: str = "") -> dict[str, Tensor]:
+        """The state dict with averaged parameters of the network, or of a part of it by name, whole and on the CPU.
+
+        All processes call it together.
+        """
+        found, start = self.net.state_dict() | self.average, f"{part}." if part else ""
+        own = {name.removeprefix(start): tensor for name, tensor in found.items() if name.startswith(start)}
+        return {name: whole(tensor.detach()).cpu().clone() for name, tensor in own.items()}
 
     def finite(self) -> bool:
         """Whether no parameter holds a NaN or an infinity."""

@@ -47,6 +47,18 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Contested(Protocol):
+    """A task whose network learns against a critic, which is trained beside it and not shipped.
+
+    Its objective is given both, as `train.rivals.Rivals`; all else concerns the network alone.
+    """
+
+    def critic(self) -> nn.Module:
+        """The critic before the first step."""
+        ...
+
+
+@runtime_checkable
 class Restores(Protocol):
     """A task whose outputs have something that they should have been."""
 

@@ -13,12 +13,18 @@ from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vidwright.core import Frame
 from vidwright.data import degrade
 from vidwright.io.roundtrip import roundtrip
-from vidwright.metrics.psnr import psnr_y
+from vidwright.metrics.psnr import psnr_y, studio_luma
 from vidwright.nn.model import FrameModel
+
+LAPLACIAN = torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+
+#: A rounding error has a variance of 1/12; the squares of the Laplacian's weights are 20.
+ROUNDING = 20 / 12
 
 Shrink = Callable[[Tensor, int], Tensor]
 
@@ -44,3 +50,16 @@ def mean_psnr_y(output_TCHW: Tensor, target_TCHW: Tensor) -> float:
     pairs = zip(output_TCHW.float() / 255, target_TCHW.float() / 255, strict=True)
     values = [float(psnr_y(output, target)) for output, target in pairs]
     return sum(values) / len(values)
+
+
+def detail(output_TCHW: Tensor, target_TCHW: Tensor) -> float:
+    """Energy of fine detail in uint8 frames over that in the true ones: 1 is as sharp, below is softer.
+
+    The mean square of the Laplacian of luma in code values, and what rounding to 8 bits adds to it, so that flat
+    frames have a ratio too.
+    """
+    output, target = (
+        F.conv2d(studio_luma(x_TCHW)[:, None], LAPLACIAN.double()[None, None]).square().mean() + ROUNDING
+        for x_TCHW in (output_TCHW, target_TCHW)
+    )
+    return float(output / target)
