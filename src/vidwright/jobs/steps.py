@@ -111,11 +111,12 @@ def resize(width: int, height: int, *, at_once: int = 1) -> Step:
 def interpolate(network: InterpolationModel, rate: Fraction) -> Step:
     """Frames at a constant `rate` per second."""
 
-    def stream(frames: Frames, begin: Fraction | None) -> Made:
-        frames = iter(frames)
-        for first in frames:
+    def stream(frames: Frames, begin: Fraction | None, usual: Fraction) -> Made:
+        # Decoders give their last frame no duration.
+        lasting = (frame if frame.duration else replace(frame, duration=usual) for frame in frames)
+        for first in lasting:
             origin = first.time if begin is None else begin
-            whole = itertools.chain([first], frames)
+            whole = itertools.chain([first], lasting)
             del first  # at 4K it is 100 MB
             with closing(retimed(whole, network, rate, origin=origin)) as results:
                 yield from results
@@ -123,7 +124,8 @@ def interpolate(network: InterpolationModel, rate: Fraction) -> Step:
     def step(info: VideoInfo) -> Process:
         length = None if info.duration is None else math.ceil(info.duration * rate)
         even = replace(info, rate=rate, time_base=1 / rate, length=length)
-        return Process(Needs(warmup=WARMUP, lookahead=LOOKAHEAD), even, stream, rate)
+        needs = Needs(warmup=WARMUP, lookahead=LOOKAHEAD)
+        return Process(needs, even, lambda frames, begin: stream(frames, begin, 1 / info.rate), rate)
 
     return step
 
