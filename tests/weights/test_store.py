@@ -168,7 +168,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, value):
     state = net.state_dict()
     state["convs.1.shared"][0, 0, 0, 0] = value
     save_weights(tmp_path / "w", state, CARD)
-    assert "'convs.1.direct' holds values that are not finite" in refused(tmp_path / "w")
+    assert "'convs.1.shared' holds values that are not finite" in refused(tmp_path / "w")
 
 
 def changed(change: str) -> dict[str, torch.Tensor]:
