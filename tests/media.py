@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.filter import Graph
 from av.stream import Disposition
 
 from vidwright.core import Colour
@@ -86,6 +87,7 @@ def clip(
     start: Fraction = Fraction(0),
     cuts: Iterable[int] = (),
     interlaced: bool = False,
+    bottom_first: bool = False,
     hdr10: bool = False,
     metadata: dict[str, str] | None = None,
     container: str | None = None,
@@ -97,7 +99,8 @@ def clip(
     `times` gives each frame's time in seconds (variable frame rate) instead of `rate`; `start` moves everything.
     `cuts` are the numbers of the frames that begin a new shot. `rotation` (degrees clockwise: 0, 90, 180, 270) stores
     the picture turned and tags it, so that a player shows it upright. `hdr10` means HEVC 10 bit with ST 2086 data.
-    `options` go to the encoder, `muxer` to the container.
+    `interlaced` marks the frames, top field first unless `bottom_first`, and changes no pixel. `options` go to the
+    encoder, `muxer` to the container.
     """
     if hdr10:
         codec, pix_fmt, colour = "libx265", "yuv420p10le", colour or HDR10
@@ -115,6 +118,7 @@ def clip(
         moments = times if times is not None else [number / rate for number in range(frames)]
         for number, (image, moment) in enumerate(zip(_pictures(moments, size, pix_fmt, cuts), moments, strict=True)):
             frame = _to_video_frame(np.rot90(image, rotation // 90), pix_fmt, colour)
+            frame = marked(frame, "bff" if bottom_first else "tff") if interlaced else frame
             _mux_frame(out, video, frame, Fraction(1, 90000) if times is not None else 1 / rate, moment + start)
             if extra is not None:
                 _mux_frame(
@@ -160,7 +164,7 @@ def _encoder_options(codec: str, interlaced: bool, hdr10: bool) -> dict[str, str
     options = {"threads": "1"}
     if codec == "libx264":
         options |= {"preset": "veryfast", "crf": "12", "g": "12"}
-        options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"} if interlaced else {}
+        options |= {"flags": "+ilme+ildct"} if interlaced else {}
     if codec == "libx265":
         extra = ":" + X265_HDR10 if hdr10 else ""
         options |= {"preset": "ultrafast", "crf": "12", "x265-params": "log-level=none:pools=none" + extra}
@@ -215,6 +219,16 @@ def _to_video_frame(image: np.ndarray, pix_fmt: str, colour: Colour | None) -> a
     if colour is not None:
         frame.colorspace, frame.color_primaries, frame.color_trc = colour.matrix, colour.primaries, colour.transfer
     return frame
+
+
+def marked(frame: av.VideoFrame, mode: str) -> av.VideoFrame:
+    """The frame with flags that say "tff", "bff" or "prog", as FFmpeg's `setfield` calls them."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 90000))
+    graph.link_nodes(source, graph.add("setfield", mode), graph.add("buffersink"))
+    graph.configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _audio_stream(out, index: int):

@@ -1,7 +1,7 @@
 """What every model promises, checked on each of them; a new file in `models/` is found by its name.
 
-The template is checked as well, so that whoever copies it begins with a model that keeps all promises. Models of the
-tasks in `FRAMES_TO_FRAMES` keep those of a stream, generators those of samples.
+The template is checked as well, so that whoever copies it begins with a model that keeps all promises. A `FrameModel`
+keeps those of a stream, an `InterpolationModel` those of frames between two, generators those of samples.
 """
 
 from __future__ import annotations
@@ -20,24 +20,36 @@ from tiny import randomise
 from vidwright import models
 from vidwright.core import Card, Colour, Frame
 from vidwright.nn.conv import fold
+from vidwright.nn.model import FrameModel, InterpolationModel
 from vidwright.weights.store import fit, read_weights, save_weights
 
 NAMES = [*models.names(), "enhance/_template"]
-FRAMES_TO_FRAMES = ("enhance",)
 
 
 def pytest_generate_tests(metafunc) -> None:
     """Every model is asked for what its kind promises."""
     if "name" in metafunc.fixturenames:
-        streams = [name for name in NAMES if name.startswith(FRAMES_TO_FRAMES)]
-        kinds = {"net": streams, "generator": [name for name in NAMES if name.startswith("generate/")]}
+        kinds = {
+            "net": [name for name in NAMES if isinstance(built(name), FrameModel)],
+            "interpolator": [name for name in NAMES if isinstance(built(name), InterpolationModel)],
+            "generator": [name for name in NAMES if name.startswith("generate/")],
+        }
         asked = next((names for fixture, names in kinds.items() if fixture in metafunc.fixturenames), NAMES)
         metafunc.parametrize("name", asked)
 
 
+def titled(name: str) -> Card:
+    return importlib.import_module(f"vidwright.models.{name.replace('/', '.')}").CARD
+
+
+def built(name: str) -> nn.Module:
+    page = titled(name)
+    return page.build(page.config())
+
+
 @pytest.fixture
 def card(name) -> Card:
-    return importlib.import_module(f"vidwright.models.{name.replace('/', '.')}").CARD
+    return titled(name)
 
 
 @pytest.fixture
@@ -205,6 +217,62 @@ def test_bf16_stays_near_fp32(card, net):
     rough = ready(card).to(torch.bfloat16)
     for a, b in zip(stream(net, given), stream(rough, given), strict=True):
         assert (a.data - b.data).abs().mean() < 0.05 * max(1, a.data.abs().mean()) and b.data.dtype == torch.float32
+
+
+@pytest.fixture
+def interpolator(card) -> nn.Module:
+    return ready(card)
+
+
+def moments(first: Frame, second: Frame, *parts: Fraction) -> list[Fraction]:
+    return [first.time + part * (second.time - first.time) for part in parts]
+
+
+THIRDS = Fraction(1, 3), Fraction(2, 3)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (2, 3), (16, 9), (40, 64)])
+def test_frames_between_two_have_their_size_and_the_times_asked_for(interpolator, size):
+    first, second = frames(2, size)
+    made = interpolator.between(first, second, times := moments(first, second, *THIRDS))
+    assert [frame.time for frame in made] == times and not any(frame.cut for frame in made)
+    for frame in made:
+        assert frame.data.shape == (3, *size) and frame.data.dtype == torch.float32
+        assert torch.isfinite(frame.data).all() and frame.colour == first.colour
+
+
+def test_times_asked_for_together_or_alone_give_the_same_frames(interpolator):
+    first, second = frames(2, (24, 20))
+    times = moments(first, second, *THIRDS)
+    assert_same(
+        interpolator.between(first, second, times),
+        [frame for time in times for frame in interpolator.between(first, second, [time])],
+    )
+    assert interpolator.between(first, second, []) == []
+
+
+def test_between_is_forward(interpolator):
+    first, second = frames(2, (24, 20))
+    pair_BTCHW = torch.stack([first.data, second.data])[None]
+    made = interpolator.between(first, second, moments(first, second, *THIRDS))
+    for frame, third in zip(made, THIRDS, strict=True):
+        wanted_BCHW = interpolator(pair_BTCHW, torch.tensor([float(third)]))
+        torch.testing.assert_close(frame.data, wanted_BCHW[0].clamp(0, 1), rtol=0, atol=1e-5)
+
+
+def test_an_interpolator_learns(card, interpolator):
+    """Gradients reach every parameter."""
+    interpolator = randomise(card.build(card.config()))
+    interpolator(torch.rand(2, 2, 3, 24, 24), torch.tensor([0.25, 0.5])).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in interpolator.parameters())
+
+
+def test_an_interpolator_in_bf16_stays_near_fp32(card, interpolator):
+    first, second = frames(2, (24, 20))
+    times = moments(first, second, *THIRDS)
+    rough = ready(card).to(torch.bfloat16).between(first, second, times)
+    for a, b in zip(interpolator.between(first, second, times), rough, strict=True):
+        assert (a.data - b.data).abs().mean() < 0.05 and b.data.dtype == torch.float32
 
 
 @pytest.fixture

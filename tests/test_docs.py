@@ -15,10 +15,12 @@ import pytest
 
 import media
 import scenes
+from vidwright.cli.main import app
 from vidwright.train import recipe
 
 HOUSE = Path(__file__).parent.parent
 TRAINING = HOUSE / "docs" / "training.md"
+ENHANCE = HOUSE / "docs" / "enhance.md"
 PAGES = sorted([*(HOUSE / "docs").glob("*.md"), *HOUSE.glob("*.md")])
 
 
@@ -52,6 +54,14 @@ def test_recipes_and_fields_that_are_only_shown_exist():
         words = shlex.split(line)
         changes = [words[n + 1] for n, word in enumerate(words) if word == "--set"]
         recipe.load(words[words.index("train") + 1]).changed(changes)
+
+
+def test_commands_that_are_only_shown_are_commands():
+    shown = [line for _, code in blocks(ENHANCE) for line in code.splitlines() if line.startswith("vidwright enhance")]
+    assert len(shown) >= 6
+    for line in shown:
+        _, bound, _ = app.parse_args(shlex.split(line, comments=True)[1:], exit_on_error=False, print_error=False)
+        assert bound.arguments["files"]
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def upscaler(steps: int = 12, **changes: object) -> Recipe:
     small = replace(
         recipe.load("enhance/restorer:x2-fast"),
         config=CONFIG,
-        task=Upscaling(patch=12, screens=1, mix=(("area", 1.0), ("cubic", 1.0))),
+        task=Upscaling(patch=12, kind_weight=0.02, screens=1, mix=(("area", 1.0), ("cubic", 1.0))),
         optimiser=Optimiser(learning_rate=2e-3, warmup=2, clip=0.1),
         budget=Budget(steps=steps),
         batch=4,

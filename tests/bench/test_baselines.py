@@ -85,3 +85,15 @@ def test_deinterlacers_are_shown_fields_in_their_order(clip):
     found = baselines.by_fields(way, woven)
     assert torch.equal(found, woven.repeat_interleave(2, 0))
     assert seen == [(n / baselines.RATE, 1 / baselines.RATE, "top") for n in range(4)]
+
+
+def test_interpolators_are_asked_for_the_middle_of_each_pair(clip):
+    asked = []
+
+    def way(first, second, times):
+        asked.append((first.time, second.time, times))
+        return [first]
+
+    assert torch.equal(baselines.between(way, clip[::2]), clip[:-1:2])
+    seconds = 1 / baselines.RATE
+    assert asked == [(2 * n * seconds, 2 * (n + 1) * seconds, [(2 * n + 1) * seconds]) for n in range(4)]

@@ -8,7 +8,8 @@ from html import escape
 import pytest
 
 import media
-from vidwright import models
+import tiny
+from vidwright.bench.enhance import named_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.suite import as_json, chosen, sections
 from vidwright.core.errors import JobFailed, UsageError
@@ -17,12 +18,16 @@ HOSTILE = "<script>alert('PWNED')<\u2215script> & {{css}}"
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def net(tmp_path_factory) -> str:
+    return str(tiny.weights(tmp_path_factory.mktemp("weights") / "<b>net<b>.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def found(net, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     for name in (HOSTILE, "plain"):
         media.clip(folder / f"{name}.mkv", frames=16)
-    nets = {"<b>net</b>": models.load("enhance/lanczos", scale=2, device="cpu")}
-    return list(sections(folder, chosen(["x2", "clean"]), nets, quick=True))
+    return list(sections(folder, chosen(["x2", "clean"]), named_models([net]), quick=True))
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +45,14 @@ def test_it_needs_nothing_from_outside(page):
 
 def test_names_are_words_and_not_markup(page):
     assert "<script>" not in page and "<b>net" not in page and "<i>one" not in page
-    assert "&lt;script&gt;alert(&#x27;PWNED&#x27;)" in page and "&lt;b&gt;net&lt;/b&gt;" in page
+    assert "&lt;script&gt;alert(&#x27;PWNED&#x27;)" in page and "&lt;b&gt;net&lt;b&gt;" in page
     assert "8.0 GiB" in page
 
 
-def test_each_task_has_its_table_and_its_pictures(found, page):
+def test_each_task_has_its_table_and_its_pictures(net, found, page):
     assert re.findall(r"<h2>(.*?)</h2>", page) == ["x2", "clean", "Machine"]
     pictures = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]*)"', page)
-    names = ["input", "lanczos", "&lt;b&gt;net&lt;/b&gt;", "truth"]
+    names = ["input", "lanczos", escape(net), "truth"]
     # Of both clips: in the first and last column of x2, then in the only one of "clean", whose baseline is the input.
     assert pictures == 4 * names + 2 * ["input", "truth"]
     assert page.count('<tr class="ours">') == 1 + len(found[0].table.task.columns)  # and in the clips' table
@@ -64,7 +69,7 @@ def test_watching_is_told_of_every_cell(tmp_path):
     media.clip(tmp_path / "a.mkv", frames=16)
     said: list[str] = []
     list(sections(tmp_path, chosen(["x4"]), {}, quick=True, watch=said.append))
-    assert said == [f"x4: a, {column}" for column in chosen(["x4"])[0].columns]
+    assert said == [*(f"x4: a, {column}" for column in chosen(["x4"])[0].columns), "x4: lanczos, from file to file"]
 
 
 def test_unknown_tasks_are_refused_and_none_means_all():

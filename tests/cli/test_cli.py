@@ -65,6 +65,18 @@ class TestEnhance:
         assert [track.kind for track in probe(result).streams.tracks] == ["audio"]
         assert "8 frames" in capsys.readouterr().err
 
+    def test_what_is_decided_is_said_and_reported(self, clip: Path, tmp_path: Path, capsys):
+        assert run(["enhance", str(clip), "-o", str(tmp_path / "o.mp4"), "--json", *FAST]) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith("clip.mp4: 64x48, 25 fps -> x2\n")
+        job = json.loads(captured.out)["details"]["job"]
+        assert (job["scale"], job["clean"], job["deinterlace"], job["fps"]) == (2, "off", "off", None)
+
+    def test_without_another_size_the_name_says_enhanced(self, tmp_path: Path):
+        fields = media.clip(tmp_path / "tape.mkv", frames=4, interlaced=True)
+        assert run(["enhance", str(fields), "--scale", "1", "--deinterlace", "bwdif", *FAST]) == 0
+        assert probe(tmp_path / "tape.enhanced.mkv").info.rate == 50
+
     def test_json_is_all_of_stdout(self, clip: Path, tmp_path: Path, capsys):
         assert run(["enhance", str(clip), "-o", str(tmp_path / "o.mkv"), "--json", *FAST]) == 0
         report = json.loads(capsys.readouterr().out)
@@ -125,6 +137,14 @@ class TestErrors:
             (["enhance", "CLIP", "-o", "x.exe"], 2, "x.exe"),
             (["enhance", "CLIP", "--model", "restorr"], 5, "enhance/restorer"),
             (["enhance", "CLIP", "--model", "lanczos", "--device", "tpu"], 5, "tpu"),
+            (["enhance", "CLIP", "--scale", "1"], 2, "this makes nothing"),
+            (["enhance", "CLIP", "--scale", "0"], 2, "--scale 0"),
+            (["enhance", "CLIP", "--scale", "8.5"], 2, "--scale 8.5"),
+            (["enhance", "CLIP", "--height", "47"], 2, "48 rows"),
+            (["enhance", "CLIP", "--strength", "3"], 2, "--strength 3"),
+            (["enhance", "CLIP", "--look", "vhs"], 2, "vhs"),
+            (["enhance", "CLIP", "--fps", "24"], 2, "this makes nothing"),
+            (["enhance", "CLIP", "--fps", "often"], 2, "--fps often"),
             (["enhance", "@nolist"], 4, "nolist"),
             (["probe", "TEXT"], 4, "text.mp4"),
             (["models", "info", "enhance/nothing"], 5, "enhance/lanczos"),

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ import media
 import tiny
 import toy
 from vidwright.cli.main import run
+from vidwright.data.crops import KINDS
+from vidwright.models.enhance.restorer import Config
 from vidwright.train.log import read
 from vidwright.train.run import BEST, CHECKPOINTS, LAST
 from vidwright.weights.store import read_header, read_weights
@@ -32,7 +35,7 @@ X2 = "enhance/restorer:x2-fast"
 FIELDS = (
     "config.channels=8",
     "config.depth=3",
-    "config.expand=4",
+    "config.parts=2",
     "task.patch=12",
     'task.mix=[["area", 1.0]]',
     "batch=4",
@@ -92,7 +95,7 @@ def test_train_prints_what_the_last_validation_found(place):
 
 def test_what_was_set_is_what_was_trained(place):
     header = read_header(place / "run" / BEST)
-    assert header["config"] == {"scale": 2, "channels": 8, "depth": 3, "expand": 4}
+    assert header["config"] == asdict(Config(channels=8, depth=3, parts=2)) | {"kinds": list(KINDS)}
     assert (header["steps"], header["data"]["licence"]) == (3, "CC0")
     assert header["recipe"]["task"]["mix"] == [["area", 1.0]]
 

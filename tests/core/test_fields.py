@@ -31,3 +31,8 @@ def test_a_duration_that_is_not_known_is_a_gap(before, after, gap):
     window = [replace(untold, time=Fraction(before)), untold, replace(untold, time=Fraction(after))]
     early, late = two_moments(window)
     assert late.time - early.time == gap / 2 and late.duration is None
+
+
+def test_a_duration_beyond_the_next_frame_ends_with_it():
+    after = replace(FRAME, time=FRAME.time + Fraction(1, 200))
+    assert two_moments([FRAME, FRAME, after])[1].time == FRAME.time + Fraction(1, 400)

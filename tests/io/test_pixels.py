@@ -13,6 +13,7 @@ from av.filter import Graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import media
 from vidwright.core.colour import BT601, BT709, BT2020, LUMA_WEIGHTS, Colour
 from vidwright.io.layout import components, layouts, neighbour
 from vidwright.io.pixels import colour_of, from_rgb, to_planes, to_rgb, unknown_matrix
@@ -141,6 +142,50 @@ def test_chroma_is_sited_left_and_between_the_rows():
     v[:] = [[128] * 4, [168] * 4]
     column = to_rgb(frame, Colour(matrix=BT709, full_range=True))[0, :, 0] - 128 / 255
     assert (column / column.max()).tolist() == pytest.approx([0, 0.25, 0.75, 1], abs=1e-5)
+
+
+def woven(height: int, pixel_format: str = "yuv420p") -> tuple[av.VideoFrame, np.ndarray]:
+    """A grey picture marked as interlaced, and its V plane."""
+    frame = av.VideoFrame(8, height, pixel_format)
+    frame.pts = 0
+    frame = media.marked(frame, "tff")
+    frame.make_writable()
+    y, u, v = components(frame, layouts()[pixel_format])
+    y[:], u[:], v[:] = 128, 128, 128
+    return frame, v
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv420p10le"])
+@pytest.mark.parametrize("height", [4, 6, 16, 18, 270])
+def test_chroma_of_an_interlaced_picture_stays_in_its_field(height, pixel_format):
+    """A red bottom field reddens no row of the top field."""
+    frame, v = woven(height, pixel_format)
+    v[1::2] = 168
+    red = to_rgb(frame, Colour(matrix=BT709, full_range=True))[0]
+    assert (red[0::2] == red[0, 0]).all() and (red[1::2] == red[1, 0]).all() and red[1, 0] > red[0, 0]
+    progressive = to_rgb(media.marked(frame, "prog"), Colour(matrix=BT709, full_range=True))[0]
+    assert len(progressive[:, 0].unique()) > 2
+
+
+def test_chroma_of_fields_is_sited_so_that_a_ramp_stays_one():
+    """H.264 figure 6-3: chroma of the top field a quarter of its lines below, of the bottom field a quarter above."""
+    frame, v = woven(32)
+    v[:] = (100 + 4 * np.arange(16))[:, None]
+    column = to_rgb(frame, Colour(matrix=BT709, full_range=True))[0, :, 0]
+    steps = column[4:-4].diff()
+    torch.testing.assert_close(steps, steps.mean().expand(23), rtol=0, atol=1e-5)
+
+
+def test_fields_that_have_their_own_chroma_rows_anyway_are_read_as_ever():
+    frame, v = woven(16, "yuv422p")
+    v[:] = np.arange(16)[:, None]
+    marks = (media.marked(frame, mode) for mode in ("tff", "prog"))
+    assert torch.equal(*(to_rgb(each, Colour(matrix=BT709)) for each in marks))
+
+
+@pytest.mark.parametrize("height", [1, 2, 3])
+def test_interlaced_pictures_of_a_few_rows_can_be_read(height):
+    assert to_rgb(woven(height)[0], Colour(matrix=BT709)).shape == (3, height, 8)
 
 
 def test_padded_lines_are_not_read_as_pixels():

@@ -72,6 +72,13 @@ def test_pictures_come_upright(tmp_path, rotation, name):
     assert planes[0].u is not None and tuple(planes[0].u.shape) == (24, 32)
 
 
+@pytest.mark.parametrize(("rotation", "order"), [(0, "top"), (90, "progressive"), (180, "bottom")])
+def test_fields_are_those_of_the_upright_picture(tmp_path, rotation, order):
+    path = media.clip(tmp_path / "a.mp4", 2, size=(64, 64), interlaced=True, rotation=rotation)
+    assert probe(path).info.field_order == order
+    assert {frame.field_order for frame in open_video(path)} == {order}
+
+
 def test_planes_of_a_turned_10_bit_picture(tmp_path):
     path = media.clip(tmp_path / "a.mkv", 1, codec="ffv1", pix_fmt="yuv420p10le", rotation=90)
     with Reader(path) as reader:
@@ -179,7 +186,10 @@ def test_hdr10_is_found_whether_or_not_the_container_tells(tmp_path):
 
 
 def test_field_order_alpha_range_and_tags(tmp_path):
-    assert probe(media.clip(tmp_path / "i.mp4", interlaced=True, size=(64, 64))).info.field_order == "top"
+    for bottom_first, order in ((False, "top"), (True, "bottom")):
+        path = media.clip(tmp_path / "i.mp4", 3, interlaced=True, bottom_first=bottom_first, size=(64, 64))
+        assert probe(path).info.field_order == order
+        assert [frame.field_order for frame in open_video(path)] == [order] * 3
     assert probe(media.clip(tmp_path / "p.mp4", 2)).info.field_order == "progressive"
     full = probe(media.clip(tmp_path / "f.mp4", 2, colour=Colour(1, 1, 1, True))).info
     assert full.colour == Colour(1, 1, 1, True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidwright.core import Needs
-from vidwright.jobs.segments import Segment, plan
+from vidwright.jobs.segments import HAIR, Segment, plan
 
 SECOND = Fraction(1)
 
@@ -74,9 +74,9 @@ def test_every_beat_belongs_to_one_segment(video, rate, seconds):
     segments = plan(times, cuts, Needs(), end=end, rate=rate, start=start, stop=stop, seconds=seconds)
     owned = [segment.begin + n / rate for segment in segments for n in range(segment.frames)]
     beats = [times[0] + n / rate for n in range(int((end - times[0]) * rate) + 1)]
-    assert owned == [beat for beat in beats if times[start] <= beat < end]
+    assert owned == [beat for beat in beats if times[start] - HAIR <= beat < end - HAIR]
     assert [segment.number for segment in segments] == list(range(len(segments)))
-    assert all(segment.frames and times[segment.start] <= segment.begin < segment.end for segment in segments)
+    assert all(segment.frames and times[segment.start] - HAIR <= segment.begin < segment.end for segment in segments)
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,16 @@ import tiny
 from doing import exact, pictures
 from forked import Forks
 from vidwright.core import Frame, Needs, VideoInfo
+from vidwright.core.errors import UsageError
 from vidwright.io import open_video, probe, save_video
-from vidwright.jobs.enhance import Enhance, enlarged
+from vidwright.jobs.enhance import Enhance, enhance, enlarged
 from vidwright.jobs.run import run
 from vidwright.jobs.steps import bwdif, chain, fields, resize, through
 from vidwright.jobs.work import Local
 from vidwright.models import load
-from vidwright.nn.model import FrameModel
-from writing import numbers, times
+from vidwright.models.enhance.interpolator import Config, Net
+from vidwright.nn.model import FrameModel, InterpolationModel
+from writing import furthest, numbers, times
 
 HERE = Local(threads=1)
 INFO = VideoInfo(64, 48, Fraction(25), Fraction(1, 25), length=10, field_order="top")
@@ -106,6 +108,35 @@ def test_a_job_of_many_steps_is_the_same_as_they_are_on_the_whole_video(tmp_path
     assert times(report.output) == times(saved.output) == [Fraction(n * 20, 1000) for n in range(46)]
     after = probe(report.output).info
     assert (after.width, after.height, after.rate, after.field_order) == (96, 72, 50, "progressive")
+
+
+def test_a_job_at_a_rate_of_its_own_is_the_same_in_pieces(tmp_path, short_segments):
+    """Uneven times in, a beat that misses most of them out; cuts, a repeat, and a still end."""
+    moments = [Fraction(n, 1000) for n in (7, 40, 80, 125, 160, 200, 247, 250, 320, 400, 430, 480, 520, 560, 600, 950)]
+    source = media.clip(tmp_path / "in.mkv", times=moments, cuts=(5, 12), codec="ffv1", pix_fmt="yuv444p")
+    report = run(exact(source, tmp_path / "out.mkv", scale=1.5, model="lanczos", fps="48"), on=HERE)
+    video = open_video(source)
+    process = chain(video.info, [through(load("enhance/lanczos", scale=2)), resize(96, 72)])
+    large = replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))
+    network = load("enhance/interpolator", "fast", kind=InterpolationModel, device="cpu")
+    saved = save_video(enhance(large, network, fps=48), tmp_path / "saved.mkv", codec="ffv1")
+    assert report.details["segments"] >= 4
+    assert pictures(report.output) == pictures(saved.output)
+    assert furthest(report.output, [Fraction(n, 48) for n in range(report.frames)]) <= Fraction(1, 1000)
+    assert abs(times(report.output)[0] - times(saved.output)[0]) <= Fraction(1, 1000)
+
+
+def test_interpolation_is_the_last_model_and_has_a_rate(tmp_path):
+    video, network = open_video(media.clip(tmp_path / "in.mp4", frames=4)), Net(Config()).eval()
+    lanczos = load("enhance/lanczos")
+    made = enhance(video, lanczos, network, fps=50)
+    found, large = list(made), list(enhance(video, lanczos))
+    assert (made.info.rate, made.info.length, made.info.width) == (50, 8, 128)
+    assert [frame.time for frame in found] == [Fraction(n, 50) for n in range(8)]
+    assert all(torch.equal(one.data, other.data) for one, other in zip(found[::2], large, strict=True))
+    for networks, fps in (((network,), None), ((lanczos,), 50), ((network, lanczos), 50), ((network,), 25), ((), 50)):
+        with pytest.raises(UsageError):
+            enhance(video, *networks, fps=fps)
 
 
 def test_killed_and_run_again(tmp_path, interlaced):

@@ -31,7 +31,8 @@ from vidwright.jobs.work import Local
 
 if __name__ == "__main__":
     running.SEGMENT_SECONDS = Fraction(1, 5)
-    job = Enhance(input=Path(sys.argv[1]), output=Path(sys.argv[2]), model="lanczos", scale=8, codec="ffv1")
+    plain = {"model": "lanczos", "clean": "off", "deinterlace": "off", "codec": "ffv1"}
+    job = Enhance(input=Path(sys.argv[1]), output=Path(sys.argv[2]), scale=8, **plain)
     running.run(job, on=Local(workers=2, threads=1))
 """
 

@@ -46,6 +46,20 @@ def test_between_pixels_a_ramp_is_read_exactly():
     torch.testing.assert_close(warp(ramp(height, width), flow), expected, rtol=0, atol=1e-4)
 
 
+def test_bicubic_keeps_what_bilinear_blurs():
+    x_HW = torch.sin(torch.arange(32) * 1.2).expand(8, 32)
+    wanted_HW = torch.sin((torch.arange(32) + 0.5) * 1.2).expand(8, 32)
+    flow = constant_flow(0.5, 0, 8, 32)
+    linear, cubic = (
+        (warp(x_HW[None, None], flow, mode=mode)[0, 0] - wanted_HW)[:, 2:-2].abs().max()
+        for mode in ("bilinear", "bicubic")
+    )
+    assert cubic < linear / 3
+    assert torch.equal(
+        warp(x_HW[None, None], constant_flow(3, 0, 8, 32), mode="bicubic")[..., :-4], x_HW[None, None, :, 3:-1]
+    )
+
+
 def test_the_gradient_of_the_flow_is_the_slope_of_the_picture():
     flow = torch.full((1, 2, 6, 6), 0.25, requires_grad=True)
     warp(ramp(6, 6), flow)[..., :-1, :-1].sum().backward()

@@ -38,6 +38,16 @@ def test_charbonnier_is_a_parabola_near_zero_and_l1_far_away():
     assert float(losses.charbonnier(zero + 3, zero, epsilon=4.0)) == pytest.approx(5.0)
 
 
+def test_log_mse_counts_each_sample_in_decibels():
+    x = torch.full((2, 3, 4, 4), 0.5)
+    y = x + torch.tensor([0.1, 0.02]).view(2, 1, 1, 1)
+    wanted = (math.log(0.01 + 1e-4) + math.log(4e-4 + 1e-4)) / 2
+    assert float(losses.log_mse(y, x)) == pytest.approx(wanted, rel=1e-4)
+    assert float(losses.log_mse(x, x, floor=1e-6)) == pytest.approx(math.log(1e-6), rel=1e-4)
+    with pytest.raises(ValueError, match="shapes differ"):
+        losses.log_mse(x, x[:1])
+
+
 def test_fft_is_numpys():
     x, y = clips(2, 3, 9, 12)
     ours = losses.fft(x, y)

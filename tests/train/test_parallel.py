@@ -18,8 +18,8 @@ from torch.distributed.tensor import DTensor
 import toy
 from ranks import Spoiled, together
 from vidwright.core.errors import Interrupted, UsageError
-from vidwright.data.loader import batches
 from vidwright.data.crops import KINDS
+from vidwright.data.loader import batches
 from vidwright.models.enhance.restorer import Config
 from vidwright.train.log import read
 from vidwright.train.loop import Step, train

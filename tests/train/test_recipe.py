@@ -66,7 +66,7 @@ def test_json_of_another_version_is_refused(page, words):
         ('dtype="fp32"', lambda r: r.dtype == "fp32"),
         ("optimiser.learning_rate=1e-3", lambda r: r.optimiser.learning_rate == 1e-3),
         ("optimiser.learning_rate=1", lambda r: r.optimiser.learning_rate == 1.0),
-        ("optimiser.kind=muon", lambda r: r.optimiser.kind == "muon"),
+        ("optimiser.kind=adamw", lambda r: r.optimiser.kind == "adamw"),
         ("optimiser.betas=[0.5, 0.6]", lambda r: r.optimiser.betas == (0.5, 0.6)),
         ('optimiser={"clip": 2, "ema": 0.5}', lambda r: (r.optimiser.clip, r.optimiser.warmup) == (2.0, 100)),
         ("config.channels=16", lambda r: r.config.channels == 16),

@@ -30,7 +30,7 @@ from vidwright.train.rivals import Rivals
 from vidwright.train.run import LAST, Setting, run
 from vidwright.weights.store import read_weights
 
-TASK = Sharpening(patch=12, screens=1, mix=(("area", 1.0), ("cubic", 1.0)))
+TASK = Sharpening(patch=12, kind_weight=0.02, mix=(("area", 1.0), ("cubic", 1.0)))
 
 
 def rivals() -> Rivals:

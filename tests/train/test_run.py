@@ -140,7 +140,7 @@ class Exploding(Upscaling):
 
 
 def test_divergence_leaves_a_good_checkpoint(data, tmp_path):
-    task = Exploding(patch=12, screens=0, mix=(("area", 1.0),))
+    task = Exploding(patch=12, mix=(("area", 1.0),))
     with pytest.raises(Diverged, match=r"\(2, 3, 4\)"):
         go(replace(toy.upscaler(), task=task), data, tmp_path / "run")
     rows = read(tmp_path / "run")

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidwright.models.enhance.restorer import Config, Net
 from vidwright.train.environment import environment
 from vidwright.train.throughput import bare_loop, convolutions_of, flops_of, peak_flops, speed_of
 
@@ -65,21 +64,20 @@ def test_matrix_products_count_and_sums_do_not():
 
 
 def test_the_bare_loop_is_the_networks_own_arithmetic():
-    """x2-fast at batch 2 and 6x5, but for the small products that sum its kernels from their branches."""
-    net = Net(Config())
-    x_BTCHW = torch.rand(B, 3, 3, H, W)
+    """Of an upscaler at batch 2 and 6x5."""
+    net = nn.Sequential(*(nn.Conv2d(i, o, 3, padding=1) for i, o in ((9, 32), (32, 32), (32, 32), (32, 12))))
+    x_BCHW = torch.rand(B, 9, H, W)
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):
-            loss = net(x_BTCHW).mean()
+            loss = net(x_BCHW).mean()
         loss.backward()
 
     found = convolutions_of(step)
     assert [c.kernel for c in found] == [(12, 32, 3, 3), (32, 32, 3, 3), (32, 32, 3, 3), (32, 9, 3, 3)]
     assert {c.dtype for c in found} == {torch.bfloat16}
     assert [c.wanted[0] for c in found] == [True, True, True, False]
-    kernels = flops_of(lambda: sum(conv.weight.sum() for conv in net.convs).backward())  # type: ignore[union-attr]
-    assert flops_of(step) - kernels == flops_of(bare_loop(found)) > 0
+    assert flops_of(step) == flops_of(bare_loop(found)) > 0
 
 
 @pytest.mark.parametrize(

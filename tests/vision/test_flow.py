@@ -39,7 +39,7 @@ def test_large_pictures_are_searched_small_and_answered_in_their_own_pixels():
     assert torch.allclose(flow[:, 40:-40, 40:-40].flatten(1).median(dim=1).values, torch.tensor([12.0, -8]), atol=0.3)
 
 
-@pytest.mark.parametrize("preset", ["fast", "medium"])
+@pytest.mark.parametrize("preset", ["fast", "light", "medium"])
 def test_fewer_lines_and_a_faster_search_find_it_as_well(preset: Preset):
     first, second = _moved(6, 4, 96, 120)
     rough = optical_flow(first, second, lines=48, preset=preset)

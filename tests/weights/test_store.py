@@ -166,9 +166,9 @@ def test_every_truncation_is_refused(tmp_path):
 def test_weights_that_are_not_finite_are_refused(tmp_path, value):
     net = tiny.randomise(tiny.Net(tiny.CONFIG))
     state = net.state_dict()
-    state["convs.1.direct"][0, 0, 0, 0] = value
+    state["convs.1.shared"][0, 0, 0, 0] = value
     save_weights(tmp_path / "w", state, CARD)
-    assert "'convs.1.direct' holds values that are not finite" in refused(tmp_path / "w")
+    assert "'convs.1.shared' holds values that are not finite" in refused(tmp_path / "w")
 
 
 def changed(change: str) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ from vidwright.core.frame import FieldOrder
 from vidwright.data.degrade import to_bytes
 from vidwright.io.filters import filtered
 from vidwright.nn.resample import lanczos
+from vidwright.train.interpolation import Way
 
 #: One way of doing a task.
 Restore = Callable[[Tensor], Tensor]
@@ -99,6 +100,12 @@ def bob(woven_TCHW: Tensor) -> Tensor:
 def by_fields(way: Callable[[Iterable[Frame]], Iterable[Frame]], woven_TCHW: Tensor) -> Tensor:
     """What a deinterlacer makes of interlaced frames, top field first."""
     return as_bytes(way(as_frames(woven_TCHW, order="top")))
+
+
+def between(way: Way, kept_TCHW: Tensor) -> Tensor:
+    """What an interpolator makes half way between each two of T frames, from those two alone: T - 1 frames."""
+    pairs = itertools.pairwise(as_frames(kept_TCHW, rate=RATE / 2))
+    return as_bytes(way(first, second, [first.time + 1 / RATE])[0] for first, second in pairs)
 
 
 def as_frames(x_TCHW: Tensor, *, rate: Fraction = RATE, order: FieldOrder = "progressive") -> Iterator[Frame]:

@@ -96,15 +96,16 @@ def entries(task: Task, nets: Mapping[str, nn.Module], excerpt: Tensor) -> Entri
     """Everyone who can do `task`, each warmed up on the first frames of an excerpt; baselines come first."""
     fitting = {name: restore for name, net in nets.items() if (restore := task.restore(net)) is not None}
     source = next(iter(task.columns.values()))(excerpt[: task.fewest])
-    methods: dict[str, Restore] = {}
     absent: dict[str, str] = {}
-    for name, restore in {**task.baselines, **fitting}.items():
+    for name, restore in task.baselines.items():
         try:
             restore(source)
-            methods[name] = restore
         except UsageError as error:  # a filter that this FFmpeg lacks
             absent[name] = error.cause
-    return Entries(task, methods, tuple(name for name in fitting if name in methods), absent)
+    for restore in fitting.values():
+        restore(source)
+    baselines = {name: restore for name, restore in task.baselines.items() if name not in absent}
+    return Entries(task, {**baselines, **fitting}, tuple(fitting), absent)
 
 
 def excerpts(task: Task, folder: Path, *, quick: bool = False) -> list[Shot]:

@@ -196,12 +196,13 @@ def elsewhere(table: TaskTable) -> Cells:
 
 
 def notes(table: TaskTable) -> list[str]:
-    """What is to be known beside the figures: clips below the floor, and rows that could not be had."""
+    """What is to be known beside the figures: rows that could not be had, and where ours fall below the floor."""
     said = [f"{name} is missing: {why}" for name, why in table.absent.items()]
-    if table.cells:
-        named = "; ".join(f"{b.method} on {b.clip}, {b.column}: -{b.missing:.2f} dB" for b in table.below)
-        count = f"{len(table.below)} of {table.cells}" if table.below else f"none of {table.cells}"
-        said.append(f"below {table.task.floor}: {count} cells of ours" + (f" ({named})" if named else ""))
+    ours = [row.method for row in table.rows if row.ours]
+    for method in ours:
+        below = [each for each in table.below if each.method == method]
+        named = "".join(f"; {each.clip}, {each.column}: -{each.missing:.2f} dB" for each in below)
+        said.append(f"{method} is below {table.task.floor} in {len(below)} of {table.cells // len(ours)} cells{named}")
     return said
 
 

@@ -16,20 +16,25 @@ from torch import Tensor, nn
 
 from vidwright.bench.baselines import (
     DENOISERS,
+    MINTERPOLATE,
     RATE,
     Restore,
+    between,
     bicubic_enlarged,
     bob,
     by_fields,
     by_filter,
+    by_minterpolate,
     lanczos_enlarged,
     unchanged,
 )
 from vidwright.data.fields import weave
 from vidwright.io.filters import bwdif
-from vidwright.nn.model import FrameModel
+from vidwright.nn.model import FrameModel, InterpolationModel
 from vidwright.train.cleaning import CODED, DAMAGES, cleaned, quality
 from vidwright.train.excerpts import FRAMES
+from vidwright.train.interpolation import FRAMES as LONG
+from vidwright.train.interpolation import blend, dis_warp, hold, mean_psnr
 from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y
 
 #: The row that does nothing.
@@ -122,6 +127,33 @@ def _cleaning(damage: str, name: str) -> Task:
     )
 
 
+def _interpolation() -> Task:
+    def restore(net: nn.Module) -> Restore | None:
+        return partial(between, net.between) if isinstance(net, InterpolationModel) else None
+
+    return Task(
+        name="interpolation",
+        metric="PSNR of R'G'B'",
+        columns={"every second": lambda x_TCHW: x_TCHW[::2]},
+        target=lambda x_TCHW: x_TCHW[1::2],
+        baselines={
+            "hold": partial(between, hold),
+            "blend": partial(between, blend),
+            "DIS warp": partial(between, dis_warp),
+            **{name: partial(by_minterpolate, settings=settings) for name, settings in MINTERPOLATE.items()},
+        },
+        restore=restore,
+        job=lambda model: {"scale": 1, "fps": str(2 * RATE)},
+        score=mean_psnr,
+        baseline="DIS warp",
+        floor="blend",
+        steady="DIS warp",
+        frames=LONG,
+        fewest=5,
+        moving=True,
+    )
+
+
 def _deinterlacing() -> Task:
     def restore(net: nn.Module) -> Restore | None:
         return partial(by_fields, net.stream) if isinstance(net, FrameModel) and net.needs.rate == 2 else None
@@ -150,6 +182,7 @@ def tasks() -> dict[str, Task]:
         _cleaning("sigma10", "denoise-s10"),
         _cleaning("crf37", "deblock"),
         _cleaning("crf15", "clean"),
+        _interpolation(),
         _deinterlacing(),
     ]
     return {task.name: task for task in every}

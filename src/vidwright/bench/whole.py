@@ -30,16 +30,26 @@ def whole_fps(film_TCHW: Tensor, fields: Mapping[str, Any], *, rounds: int = ROU
     From opening the input to the renamed output in H.264 (preset veryfast): planning, loading the weights, reading and
     writing are in it. Raises what the job raises.
     """
-    height, width = film_TCHW.shape[-2:]
-    info = VideoInfo(width, height, RATE, time_base=1 / RATE)
     threads = torch.get_num_threads()
     try:
         with tempfile.TemporaryDirectory(prefix="vidwright-") as folder:
-            source = Path(folder) / "in.mkv"
-            save_video(Video(info, lambda: as_frames(film_TCHW)), source, codec="ffv1")
-            steps = {"clean": "off", "deinterlace": "off", **fields}
-            job = Enhance(input=source, output=Path(folder) / "out.mp4", preset="veryfast", device="cpu", **steps)
+            source = film(film_TCHW, Path(folder) / "in.mkv")
+            job = as_job(source, Path(folder) / "out.mp4", fields)
             reports = [run(job, overwrite=True) for _ in range(rounds)]
     finally:
         torch.set_num_threads(threads)
     return statistics.median(report.frames / report.seconds for report in reports)
+
+
+def film(x_TCHW: Tensor, path: Path) -> Path:
+    """Write uint8 frames to `path` without loss, and return it."""
+    height, width = x_TCHW.shape[-2:]
+    info = VideoInfo(width, height, RATE, time_base=1 / RATE)
+    save_video(Video(info, lambda: as_frames(x_TCHW)), path, codec="ffv1")
+    return path
+
+
+def as_job(source: Path, output: Path, fields: Mapping[str, Any]) -> Enhance:
+    """The job with these fields that does nothing else, on the CPU."""
+    nothing = {"clean": "off", "deinterlace": "off"}
+    return Enhance(input=source, output=output, preset="veryfast", device="cpu", **{**nothing, **fields})

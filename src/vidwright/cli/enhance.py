@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,10 @@ from cyclopts import Parameter
 
 from vidwright.cli.batch import RunOptions, default_suffix, run_all
 from vidwright.cli.files import distinct, inputs, output
-from vidwright.core.errors import BadInput, UsageError
+from vidwright.core.errors import UsageError, VidwrightError
 from vidwright.io import probe
 from vidwright.io.codecs import CODECS
-from vidwright.jobs.auto import scale_for
+from vidwright.jobs.auto import rate_for, scale_for
 from vidwright.jobs.enhance import Enhance, enlarged
 from vidwright.jobs.options import EnhanceOptions
 
@@ -26,7 +27,7 @@ def enhance(
     options: Annotated[EnhanceOptions, Parameter(name="*")] = EnhanceOptions(),  # noqa: B008 (frozen)
     how: RunOptions = RunOptions(),  # noqa: B008 (frozen)
 ) -> int:
-    """Enhance videos: clean, enlarge, deinterlace; sound, subtitles, chapters and colour are kept.
+    """Enhance videos: deinterlace, clean, enlarge, interpolate; sound, subtitles, chapters and colour are kept.
 
     What is not given is decided by a look at each file, and said in a line.
 
@@ -61,11 +62,12 @@ def _output(source: Path, pattern: str | None, options: EnhanceOptions) -> Path:
     }
     try:
         info = probe(source, max_pixels=options.max_pixels).info
-    except BadInput:  # which the job itself will say, in its turn
-        return output(source, pattern, "{stem}.enhanced.{ext}", fields | {"scale": "", "height": "", "width": ""})
-    scale = scale_for(info, options)
+        scale, rate = scale_for(info, options), Fraction(rate_for(info, options) or info.rate)
+    except VidwrightError:  # which the job itself will say, in its turn
+        unknown = dict.fromkeys(("scale", "height", "width", "fps"), "")
+        return output(source, pattern, "{stem}.enhanced.{ext}", fields | unknown)
     width, height = enlarged(info, scale)
-    fields |= {"scale": f"{scale:g}", "height": height, "width": width}
+    fields |= {"scale": f"{scale:g}", "height": height, "width": width, "fps": f"{float(rate):.5g}"}
     return output(source, pattern, "{stem}.enhanced.{ext}" if scale == 1 else "{stem}.x{scale}.{ext}", fields)
 
 

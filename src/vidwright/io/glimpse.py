@@ -36,7 +36,7 @@ BLOCK = 16
 #: FFmpeg's struct AVVideoEncParams up to its base quantiser, and the place of a block's own in AVVideoBlockParams.
 _HEAD = struct.Struct("I4xQQii")
 _BLOCK = struct.Struct("16xi")
-#: Kinds of quantiser that FFmpeg tells: the QP of H.264, and the step in halves of MPEG-1, -2 and -4.
+#: Kinds of quantiser that FFmpeg tells: the QP of H.264, and the step of MPEG-1, -2 and -4, twice its number there.
 _H264, _MPEG = 1, 2
 
 
@@ -84,13 +84,16 @@ def _sought(container: InputContainer, stream: VideoStream, part: float) -> int 
 
 
 def _from(container: InputContainer, stream: VideoStream, target: int | None) -> Iterator[av.VideoFrame]:
-    found = 0
+    """`FRAMES` pictures from the one at `target` on; the last one of a file that ends before."""
+    found, raw = 0, None
     for number, raw in enumerate(decode(container, stream, Tally())):
         if target is None or (raw.pts or 0) >= target or number >= APPROACH:
             yield raw
             found += 1
         if found == FRAMES:
             return
+    if not found and raw is not None:
+        yield raw
 
 
 def _frame(raw: av.VideoFrame) -> Frame:
@@ -117,5 +120,5 @@ def _quantiser(raw: av.VideoFrame) -> float | None:
     if not blocks or kind not in (_H264, _MPEG):
         return None
     mean = base + sum(_BLOCK.unpack_from(data, offset + size * n)[0] for n in range(blocks)) / blocks
-    # The step of H.264 doubles every six QP and is 1 at QP 4; that of MPEG is twice its number.
-    return mean if kind == _H264 else 6 * math.log2(2 * max(mean, 0.5)) + 4
+    # The step of H.264 doubles every six QP and is 1 at QP 4.
+    return mean if kind == _H264 else 6 * math.log2(max(mean, 1)) + 4

@@ -3,7 +3,8 @@
 swscale's fast paths are up to two code values off; what a model sees and what is coded should differ by rounding only.
 
 Chroma of 4:2:0 and 4:2:2 is sited as MPEG-2, H.264 and HEVC have it by default: on the even luma columns, and half way
-between two luma rows. It is brought to full size by linear interpolation and back by the transposed filters.
+between two luma rows. It is brought to full size by linear interpolation and back by the transposed filters. In 4:2:0
+of a picture that is marked as interlaced each field has chroma rows of its own, in turns, and is read by itself.
 References: ITU-R BT.601, BT.709, BT.2020 (matrices, quantisation), ITU-T H.273 (code points), H.264 Annex E (siting).
 """
 
@@ -55,12 +56,13 @@ def to_rgb(frame: av.VideoFrame, colour: Colour) -> Tensor:
     `colour` says how to read the code values; missing tags are filled as players do. Raises ValueError for a matrix
     that is not a plain linear Y'CbCr.
     """
+    woven = frame.interlaced_frame
     frame, layout = _readable(frame, colour)
     colour = _filled(colour, layout, frame.width, frame.height)
     views = [_codes(view, layout) for view in components(frame, layout)]
     channels = 3 + layout.alpha
     if layout.model == "yuv":
-        out = _chroma_part(views[1], views[2], layout, colour, channels, frame.width, frame.height)
+        out = _chroma_part(views[1], views[2], layout, colour, channels, frame.width, frame.height, woven=woven)
         out[:3] += _unit(views[0], layout, colour)
     else:
         out = torch.empty((channels, frame.height, frame.width))
@@ -180,9 +182,9 @@ def _unit(codes: Tensor, layout: Layout, colour: Colour) -> Tensor:
 
 
 def _chroma_part(
-    u: Tensor, v: Tensor, layout: Layout, colour: Colour, channels: int, width: int, height: int
+    u: Tensor, v: Tensor, layout: Layout, colour: Colour, channels: int, width: int, height: int, *, woven: bool
 ) -> Tensor:
-    """What chroma adds to R', G' and B', in the size of luma.
+    """What chroma adds to R', G' and B', in the size of luma; `woven` of two fields or of one moment.
 
     Interpolation is linear, so it works on these three instead of U and V, and luma is added to them in one pass.
     """
@@ -194,7 +196,7 @@ def _chroma_part(
     torch.mul(cb, 2 - 2 * blue, out=part[2])
     torch.mul(part[0], -red / green, out=part[1]).add_(part[2], alpha=-blue / green)
     if layout.halved[1]:
-        part = _double_rows(part)[:, :height]
+        part = (_double_rows_of_fields if woven else _double_rows)(part)[:, :height]
     if layout.halved[0]:
         part = _double_columns(part)[:, :, :width]
     return part.contiguous()
@@ -208,6 +210,23 @@ def _double_rows(x_CHW: Tensor) -> Tensor:
     torch.add(near[:, 1:], far[:, :-1], out=out[:, 1:, 0])
     torch.add(near[:, :-1], far[:, 1:], out=out[:, :-1, 1])
     out[:, 0, 0], out[:, -1, 1] = x_CHW[:, 0], x_CHW[:, -1]
+    return out.view(channels, 2 * height, width)
+
+
+def _double_rows_of_fields(x_CHW: Tensor) -> Tensor:
+    """Twice the rows, where rows belong to the top and to the bottom field in turns.
+
+    In its field an old row of the top field lies an eighth of the rows' distance below its upper new one, and one of
+    the bottom field an eighth above its lower new one, so that both together are sited as in a progressive picture.
+    """
+    if x_CHW.shape[1] % 2:  # the bottom field has a row less
+        x_CHW = torch.cat([x_CHW, x_CHW[:, -2:][:, :1]], dim=1)
+    channels, height, width = x_CHW.shape
+    out = x_CHW.new_empty((channels, height // 2, 2, 2, width))
+    for field, (above, below) in enumerate(((0.125, 0.375), (0.375, 0.125))):
+        rows = x_CHW[:, field::2]
+        out[:, :, 0, field] = torch.lerp(rows, torch.cat([rows[:, :1], rows[:, :-1]], dim=1), above)
+        out[:, :, 1, field] = torch.lerp(rows, torch.cat([rows[:, 1:], rows[:, -1:]], dim=1), below)
     return out.view(channels, 2 * height, width)
 
 

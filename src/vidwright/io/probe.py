@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 from av.container import InputContainer
+from av.filter import Graph
 from av.sidedata.sidedata import Type
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
@@ -84,6 +86,31 @@ def rotation_of(frame: av.VideoFrame) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
+def field_order(frame: av.VideoFrame) -> FieldOrder:
+    """The order of the upright picture's fields by its own flags, which containers and headers may contradict.
+
+    Of a picture that was stored on its side the fields are no rows any more, and it is called progressive.
+    """
+    rotation = rotation_of(frame)
+    if not frame.interlaced_frame or rotation in (90, 270):
+        return "progressive"
+    # PyAV does not show which field is first; FFmpeg's `select` lets the picture pass or not by it.
+    graph = Graph()
+    graph.threads = 1
+    tick = Fraction(frame.time_base or Fraction(1, 90000))
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=tick)
+    graph.link_nodes(source, graph.add("select", "eq(interlace_type,BOTTOMFIRST)"), graph.add("buffersink"))
+    graph.configure()
+    graph.vpush(frame)
+    try:
+        graph.vpull()
+        bottom = True
+    except av.error.BlockingIOError:
+        bottom = False
+    upside_down = rotation == 180 and frame.height % 2 == 0
+    return "bottom" if bottom != upside_down else "top"
+
+
 def _describe(
     container: InputContainer, stream: VideoStream, frame: av.VideoFrame
 ) -> tuple[VideoInfo, tuple[str, ...]]:
@@ -100,7 +127,7 @@ def _describe(
         duration=_duration(container, stream, tick),
         rotation=rotation,
         sample_aspect=1 / aspect if sideways else aspect,
-        field_order=_field_order(stream, frame),
+        field_order=field_order(frame),
         colour=colour_of(frame),
         pixel_format=frame.format.name,
         alpha=layouts()[neighbour(frame.format.name)].alpha,
@@ -115,13 +142,6 @@ def _duration(container: InputContainer, stream: VideoStream, tick: Fraction) ->
     if stream.duration:
         return stream.duration * tick
     return Fraction(container.duration, av.time_base) if container.duration else None
-
-
-def _field_order(stream: VideoStream, frame: av.VideoFrame) -> FieldOrder:
-    """By the picture's own flag; the container then tells which field is shown first (3 is BB, 4 is TB)."""
-    if not frame.interlaced_frame:
-        return "progressive"
-    return "bottom" if int(stream.codec_context.field_order) in (3, 4) else "top"
 
 
 def _hdr10(frame: av.VideoFrame) -> Hdr10 | None:

@@ -26,7 +26,7 @@ from vidwright.io.cuts import CutFinder
 from vidwright.io.decode import Tally, decode, interval_of, main_stream, nothing_decoded, refuse_too_large, start_of
 from vidwright.io.layout import layouts, neighbour
 from vidwright.io.pixels import colour_of, to_planes, to_rgb, unknown_matrix
-from vidwright.io.probe import probe, rotation_of
+from vidwright.io.probe import field_order, probe, rotation_of
 from vidwright.io.timeline import BREAK, NONSENSE, Moment, Stamp, repair
 
 log = logging.getLogger("vidwright")
@@ -62,7 +62,7 @@ class Picture:
         if self.rotation:
             data = torch.rot90(data, -self.rotation // 90, (-2, -1)).contiguous()
         colour = self.colour.resolved(self.raw.width, self.raw.height)
-        return Frame(data, self.time, self.duration, colour, self.cut)
+        return Frame(data, self.time, self.duration, colour, self.cut, field_order(self.raw))
 
     def planes(self) -> Planes:
         """The upright picture's code values as they are stored."""

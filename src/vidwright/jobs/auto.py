@@ -23,6 +23,7 @@ from vidwright.core.frame import FieldOrder
 from vidwright.io.glimpse import Glimpse, glimpses
 from vidwright.io.probe import probe
 from vidwright.jobs.options import EnhanceOptions
+from vidwright.jobs.retime import target_rate
 from vidwright.vision.combing import field_order_of
 from vidwright.vision.damage import grid_steps, noise_level
 
@@ -92,9 +93,10 @@ def look_at(path: Path, options: EnhanceOptions) -> Findings:
 
 
 def _agreed(seen: list[Glimpse]) -> FieldOrder:
-    """The order of fields in most glimpses: one still picture does not tell."""
-    orders = Counter(field_order_of(glimpse.frames) for glimpse in seen)
-    return orders.most_common(1)[0][0]
+    """The order of fields that at least half of the glimpses show; one in which nothing moves shows none."""
+    orders = Counter[FieldOrder](field_order_of(glimpse.frames) for glimpse in seen)
+    del orders["progressive"]
+    return orders.most_common(1)[0][0] if 2 * orders.total() >= len(seen) else "progressive"
 
 
 def decide(found: Findings, options: Decided) -> Decided:
@@ -120,8 +122,15 @@ def decide(found: Findings, options: Decided) -> Decided:
             "strength": 1.0 if given.strength is None else given.strength,
             "scale": scale_for(found.info, given),
             "height": None,
+            "fps": rate_for(found.info, given.model_copy(update={"deinterlace": deinterlace})),
         }
     )
+
+
+def rate_for(info: VideoInfo, options: EnhanceOptions) -> str | None:
+    """The rate asked for as a number; what comes of fields has twice the rate before it is interpolated."""
+    fields = 2 if options.deinterlace not in ("auto", "off") else 1
+    return None if options.fps is None else str(target_rate(options.fps, fields * info.rate))
 
 
 def scale_for(info: VideoInfo, options: EnhanceOptions) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 
@@ -16,8 +17,11 @@ from vidwright.core.files import sha256
 from vidwright.jobs.auto import decide, look_at
 from vidwright.jobs.job import Job, Process, share_threads
 from vidwright.jobs.options import EnhanceOptions
-from vidwright.jobs.steps import Step, bwdif, chain, fields, resize, through
-from vidwright.nn.model import FrameModel
+from vidwright.jobs.retime import target_rate
+from vidwright.jobs.steps import Step, bwdif, chain, fields, interpolate, resize, through
+from vidwright.nn.model import FrameModel, InterpolationModel
+
+N = TypeVar("N", FrameModel, InterpolationModel)
 
 #: How much the largest networks enlarge; beyond that Lanczos does the rest.
 LARGEST = 4
@@ -37,10 +41,12 @@ class Networks:
     deinterlace: FrameModel | None = None
     clean: FrameModel | None = None
     enlarge: FrameModel | None = None
+    interpolate: InterpolationModel | None = None
 
-    def all(self) -> list[FrameModel]:
+    def all(self) -> list[FrameModel | InterpolationModel]:
         """Those that there are, in the order in which they work."""
-        return [network for network in (self.deinterlace, self.clean, self.enlarge) if network is not None]
+        networks = (self.deinterlace, self.clean, self.enlarge, self.interpolate)
+        return [network for network in networks if network is not None]
 
 
 class Enhance(Job, EnhanceOptions):
@@ -63,14 +69,19 @@ class Enhance(Job, EnhanceOptions):
         """The networks of what is to be done. Raises `ModelRefused`, and `UsageError` for too small a scale."""
         named = self._named()
 
-        def load(step: str) -> FrameModel | None:
+        def load(step: str, kind: type[N]) -> N | None:
             if step not in named:
                 return None
             name, weights = named[step]
             config = {"scale": math.ceil(self.scale or 1)} if models.weights_path(name, weights) is None else {}
-            return models.load(name, weights, kind=FrameModel, device=self.device, dtype=self.dtype, **config)
+            return models.load(name, weights, kind=kind, device=self.device, dtype=self.dtype, **config)
 
-        found = Networks(load("deinterlace"), load("clean"), load("enlarge"))
+        found = Networks(
+            load("deinterlace", FrameModel),
+            load("clean", FrameModel),
+            load("enlarge", FrameModel),
+            load("interpolate", InterpolationModel),
+        )
         if isinstance(found.clean, Adjustable):
             found.clean.strength = 1.0 if self.strength is None else self.strength
         scale = found.enlarge.needs.scale if found.enlarge is not None else LARGEST
@@ -97,11 +108,13 @@ class Enhance(Job, EnhanceOptions):
         width, height = enlarged(info, self.scale or 1)
         if (width, height) != (scale * info.width, scale * info.height):
             steps.append(resize(width, height, at_once=at_once))
+        if networks.interpolate is not None and self.fps is not None:
+            steps.append(interpolate(networks.interpolate, Fraction(self.fps)))
         if not steps:
             raise UsageError(
                 f"--scale {self.scale or 1:g}",
                 "this makes nothing: no step was asked for, and none seems to be needed",
-                "give --scale 2, or --clean on",
+                "give --scale 2, --clean on or --fps x2",
             )
         return chain(info, steps)
 
@@ -119,6 +132,8 @@ class Enhance(Job, EnhanceOptions):
             named["enlarge"] = name, weights or (f"x{size}-{self.quality}" if sets else None)
         elif weights is not None:  # of a model that keeps the size: others are not used
             named["enlarge"] = name, weights
+        if self.fps is not None:
+            named["interpolate"] = "enhance/interpolator", self._set("enhance/interpolator")
         return named
 
     def _set(self, model: str) -> str:
@@ -133,11 +148,23 @@ def enlarged(info: VideoInfo, scale: float) -> tuple[int, int]:
     return 2 * round(info.width * scale / 2), 2 * round(info.height * scale / 2)
 
 
-def enhance(video: Video, *networks: FrameModel) -> Video:
+def enhance(video: Video, *networks: FrameModel | InterpolationModel, fps: Fraction | int | None = None) -> Video:
     """`video` through models of the task `enhance`, as `models.load` gives them, in this order.
 
-    Nothing is computed yet. Frames keep their colour tags, and their times unless a model makes more of them; alpha is
-    enlarged by Lanczos; the other streams stay as they are.
+    Nothing is computed yet. Frames keep their colour tags, and their times unless a model makes more of them; one that
+    interpolates does so to `fps` frames per second, and comes last. Alpha goes beside the networks; the other streams
+    stay as they are. Raises `UsageError` for a rate without such a model or the reverse, and one that makes nothing.
     """
-    process = chain(video.info, [through(network) for network in networks])
+    *others, last = networks or (None,)
+    steps = [through(network) for network in networks if isinstance(network, FrameModel)]
+    if isinstance(last, InterpolationModel) != (fps is not None) or len(steps) < len(others):
+        raise UsageError(
+            f"fps={fps}",
+            "a rate needs a model that interpolates, as the last one, and such a model needs a rate",
+            'enhance(video, load("enhance/interpolator", kind=InterpolationModel), fps=60)',
+        )
+    process = chain(video.info, steps)
+    if isinstance(last, InterpolationModel):
+        rate = target_rate(str(fps), process.info.rate)
+        process = chain(video.info, [*steps, interpolate(last, rate)])
     return replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))

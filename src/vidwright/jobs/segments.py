@@ -14,6 +14,9 @@ from fractions import Fraction
 
 from vidwright.core import Needs
 
+#: Seconds by which a frame may miss a beat and yet be on it: containers with a clock of milliseconds round both.
+HAIR = Fraction(1, 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -50,7 +53,8 @@ def plan(
     is when the last frame of the range has been shown. Short shots share a segment; a boundary inside a shot gets the
     warm-up and look-ahead of `needs`, which may lie outside the range asked for, so that part of a job gives the
     frames that the whole job would. Results are `needs.rate` for each frame, or one at each beat of `rate` (per
-    second) counted from the source's first frame; a segment in which no beat falls is left out.
+    second) counted from the source's first frame; a frame that is less than `HAIR` late for a beat owns it, and a
+    segment in which no beat falls is left out.
     """
     stop = len(times) if stop is None else min(stop, len(times))
     segments: list[Segment] = []
@@ -60,7 +64,7 @@ def plan(
         begin, until = times[at], times[after] if after < stop else end
         frames = (after - at) * needs.rate
         if rate is not None:
-            beat, beyond = (math.ceil((time - times[0]) * rate) for time in (begin, until))
+            beat, beyond = (math.ceil((time - HAIR - times[0]) * rate) for time in (begin, until))
             begin, frames = times[0] + beat / rate, beyond - beat
         first = max(at - needs.warmup, _shot_start(cuts, at))
         last = min(after + needs.lookahead, _shot_stop(cuts, after, len(times)))

@@ -12,6 +12,7 @@ source frames only as long as no further step looks around among them, and so ev
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -27,7 +28,8 @@ from vidwright.core.frame import FieldOrder
 from vidwright.core.overlap import spread
 from vidwright.io import filters
 from vidwright.jobs.job import Process
-from vidwright.nn.model import FrameModel
+from vidwright.jobs.retime import LOOKAHEAD, WARMUP, retimed
+from vidwright.nn.model import FrameModel, InterpolationModel
 from vidwright.nn.resample import lanczos_to
 
 #: A step, once it is known what it is given.
@@ -104,6 +106,28 @@ def resize(width: int, height: int, *, at_once: int = 1) -> Step:
         _resized(info, width, height),
         lambda frames, begin: spread(resized, frames, threads=at_once),
     )
+
+
+def interpolate(network: InterpolationModel, rate: Fraction) -> Step:
+    """Frames at a constant `rate` per second."""
+
+    def stream(frames: Frames, begin: Fraction | None, usual: Fraction) -> Made:
+        # Decoders give their last frame no duration.
+        lasting = (frame if frame.duration else replace(frame, duration=usual) for frame in frames)
+        for first in lasting:
+            origin = first.time if begin is None else begin
+            whole = itertools.chain([first], lasting)
+            del first  # at 4K it is 100 MB
+            with closing(retimed(whole, network, rate, origin=origin)) as results:
+                yield from results
+
+    def step(info: VideoInfo) -> Process:
+        length = None if info.duration is None else math.ceil(info.duration * rate)
+        even = replace(info, rate=rate, time_base=1 / rate, length=length)
+        needs = Needs(warmup=WARMUP, lookahead=LOOKAHEAD)
+        return Process(needs, even, lambda frames, begin: stream(frames, begin, 1 / info.rate), rate)
+
+    return step
 
 
 def _resized(info: VideoInfo, width: int, height: int) -> VideoInfo:

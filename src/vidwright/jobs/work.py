@@ -52,14 +52,15 @@ class Maker:
         """Write one segment's file into `folder`; `progress` is told of each frame (1) as it leaves the model."""
         path = folder / f"{segment.number:04d}{segment_suffix(self._job.settings)}"
         try:
-            made = encode_segment(self._frames(segment, progress), self._process.info, path, self._job.settings)
+            with closing(self._frames(segment, progress)) as frames:  # nobody reads when the cursor is closed
+                made = encode_segment(frames, self._process.info, path, self._job.settings)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "alloc" in str(error) or "out of memory" in str(error):
                 raise _out_of_memory(self._job.input) from error
             raise
         return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
 
-    def _frames(self, segment: Segment, progress: Progress) -> Iterator[Frame]:
+    def _frames(self, segment: Segment, progress: Progress) -> Generator[Frame]:
         """The results that the segment owns, without those of its warm-up and look-ahead."""
         needs, missing = self._process.needs, segment.frames
         skip = (segment.start - segment.first) * needs.rate if self._process.rate is None else 0

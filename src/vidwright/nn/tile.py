@@ -1,8 +1,10 @@
 """Large pictures in parts, so that memory follows the part and not the picture.
 
-stripes   full width, for a network whose work on one is cheap to cut: the caller puts them together
-tiled     rectangles, put together here
-Tiles     the same, with smaller rectangles where memory runs out
+    stripes   over the full width, for the caller to put together
+    tiled     rectangles, put together
+    Tiles     the same, and smaller rectangles from the moment when memory runs out
+
+Shapes: B batch, C channels, H height, W width; a position is one of H times W.
 """
 
 from __future__ import annotations

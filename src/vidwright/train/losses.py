@@ -16,6 +16,9 @@ from vidwright.metrics.ms_ssim import ms_ssim
 #: Below this difference, in units of the peak, Charbonnier's loss is a parabola.
 EPSILON = 1e-3
 
+#: Samples better than this mean squared error (40 dB) count less and less in `log_mse`.
+MSE_FLOOR = 1e-4
+
 
 def l1(output: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference of two tensors of one shape; `ValueError` if they are of two."""
@@ -27,6 +30,15 @@ def charbonnier(output: Tensor, target: Tensor, *, epsilon: float = EPSILON) -> 
     """Mean of sqrt(difference^2 + epsilon^2), L1 with a smooth bottom; Charbonnier et al. 1994, Lai et al. 2017."""
     output, target = _pair(output, target)
     return ((output - target).square() + epsilon**2).sqrt().mean()
+
+
+def log_mse(output_Bx: Tensor, target_Bx: Tensor, *, floor: float = MSE_FLOOR) -> Tensor:
+    """Mean over samples of ln(MSE + `floor`), by which each counts in decibels: easy ones as much as hard ones.
+
+    Chen et al. 2021 (HINet), minus PSNR but for a factor.
+    """
+    output_Bx, target_Bx = _pair(output_Bx, target_Bx)
+    return ((output_Bx - target_Bx).square().flatten(1).mean(dim=1) + floor).log().mean()
 
 
 def fft(output_xHW: Tensor, target_xHW: Tensor) -> Tensor:

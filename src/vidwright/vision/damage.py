@@ -26,8 +26,11 @@ def noise_level(frames_TCHW: Tensor) -> float:
     """Standard deviation of the noise in luma, in code values of 255, from two or more successive frames.
 
     Detail of a frame that the next one has as well is not noise, and moving detail is not in the picture's quietest
-    quarter unless it is everywhere. Coding takes noise away, and the figure follows what is left of it.
+    quarter unless it is everywhere. Coding takes noise away, and the figure follows what is left of it. It is 0 for
+    pictures of less than a square.
     """
+    if min(frames_TCHW.shape[-2:]) < SQUARE + 2:
+        return 0.0
     luma_THW = _luma(frames_TCHW)
     still_THW = luma_THW[1:]
     moving_THW = (luma_THW[1:] - luma_THW[:-1]) / 2**0.5
@@ -61,8 +64,9 @@ def _mean(x_THW: Tensor) -> Tensor:
 def _steps(luma_THW: Tensor) -> float:
     """From column to column, beyond what the neighbouring steps are."""
     step_THW = (luma_THW[..., 1:] - luma_THW[..., :-1]).abs()
-    beyond_THW = step_THW[..., 1:-1] - (step_THW[..., :-2] + step_THW[..., 2:]) / 2
-    beyond_W = (beyond_THW * (beyond_THW.abs() < EDGE)).mean((0, 1))
+    before, here, after = step_THW[..., :-2], step_THW[..., 1:-1], step_THW[..., 2:]
+    plain = torch.maximum(torch.maximum(before, after), here) < EDGE
+    beyond_W = ((here - (before + after) / 2) * plain).mean((0, 1))
     place_W = (torch.arange(len(beyond_W)) + 2) % GRID  # of the column that the step leads to
     if len(beyond_W) < GRID:
         return 0.0

@@ -1,4 +1,4 @@
-"""Pages of text and boxes, as screens show them: drawn, because sharp letters are rare in footage that may be learned from.
+"""Pages of text and boxes, as screens show them: drawn, because sharp letters are rare in footage.
 
 Shapes: C = 3 channels R'G'B', H height, W width.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 #: Drawn so many times larger and shrunk by area, which smooths edges as font renderers do.
 OVERSAMPLING = 2
 #: Letters as often as English has them, with a few figures, marks and capitals.
-LETTERS = "eeeeeeeetttttaaaaooooiiiinnnnssssrrrhhhllldddcccuummffppggwwyybbvvkxjqz" + "0123456789" + ".,;:-()/" + "AENSTRIO"
+LETTERS = "eeeeeeeetttttaaaaooooiiiinnnnssssrrrhhhllldddcccuummffppggwwyybbvvkxjqz0123456789.,;:-()/AENSTRIO"
 #: OpenCV brings these two faces along, each in any weight.
 FACES = ("sans", "sans", "italic")
 

@@ -52,7 +52,7 @@ class Net(PictureModel):
         )
         self.acts = nn.ModuleList(nn.PReLU(config.channels) for _ in range(config.depth + 1))
         self.tiles = Tiles(
-            bytes_per_position=4 * 2 * max(config.channels, 3 * config.scale**2),  # before and after a convolution
+            bytes_per_position=4 * 3 * (config.channels + config.scale**2),  # before, between and after two layers
             halo=len(self.convs),
             scale=config.scale,
         )

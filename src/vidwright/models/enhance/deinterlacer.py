@@ -181,5 +181,6 @@ CARD = Card(
     summary="interlaced video to frames of twice the rate by a small network",
     build=Net,
     config=Config,
+    weights=("fast",),
     paper="fields as channels of a U-Net (Ronneberger et al. 2015) that blends like Bob Weaver (FFmpeg's bwdif, 2016)",
 )

@@ -101,10 +101,11 @@ class Net(PictureModel):
         self.ups = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(doublings))
         self.fine = nn.Conv2d(channels, channels, 3, padding=1)
         self.exit = nn.Conv2d(channels, 3, 3, padding=1)
-        # At its widest the network holds a feature map before and after a convolution, or all of a dense block.
-        wide, dense = 2 * channels * config.scale**2, (2 * channels + 2 * DENSE * config.growth) / folded
+        # Numbers at once at each position, as measured: maps before and after a convolution at the result's size, and
+        # what is left of the one below; or a dense block's, together and on the way.
+        enlarged, dense = 2.5 * channels * config.scale**2, (3 * channels + 2 * DENSE * config.growth) / folded
         self.tiles = Tiles(
-            bytes_per_position=4 * max(wide, int(dense)),
+            bytes_per_position=int(4 * max(enlarged, dense)),
             halo=HALO * config.unshuffle,
             scale=config.scale,
             multiple=config.unshuffle,

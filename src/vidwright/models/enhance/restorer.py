@@ -1,9 +1,9 @@
 """A convolutional video upscaler that first looks at how its input was made.
 
-    frames t-r .. t+r (RGB) --[align to t]--conv3x3--LReLU--conv3x3--LReLU-- ... --conv3x3--> shuffle x s --(+)--> frame t
-       |                                       |                |                  |                         |
-       |--reader: strided convs, log energies--p--gates--> kernels of every convolution                      |
-       '--------------------------------- frame t, fp32 ---------------- Lanczos x s ------------------------'
+    frames t-r .. t+r (RGB) --[align]--conv3x3--LReLU--conv3x3--LReLU-- ... --conv3x3--> shuffle x s --(+)--> frame t
+       |                                  |                |                    |                       |
+       |--reader: log energies of filters--> p --gates--> the kernels of every convolution              |
+       '------------------------------ frame t, fp32 -------------- Lanczos x s ------------------------'
 
 Plain 3x3 convolutions at the input's resolution, because they are what a CPU runs at its arithmetic peak; at half the
 resolution with twice the channels the same arithmetic learned 0.3 dB less. A few frames and no recurrent state, because
@@ -11,9 +11,9 @@ state without alignment earned less than it cost, and state without end could no
 makes only what Lanczos misses, in its own dtype; the picture itself stays in fp32.
 
 A network that must serve every downscaler is worse for each than one made for it. So the reader estimates from the
-input alone how it was shrunk and coded, as probabilities p of its `kinds`, and each kernel is mixed for the picture from a
-shared one and a few parts (`nn.conv.DynamicConv2d`): the arithmetic is that of one plain network. While it learns, all
-windows of a batch come from inputs of one kind, as those of a clip do.
+input alone how it was shrunk and coded, as probabilities p of its `kinds`, and each kernel is mixed for the picture
+from a shared one and a few parts (`nn.conv.DynamicConv2d`): the arithmetic is that of one plain network. While it
+learns, all windows of a batch come from inputs of one kind, as those of a clip do.
 
 Shapes: B batch, T = 2r + 1 frames, C channels, H height, W width of the input; s scale; K parts of the kernels.
 """
@@ -56,8 +56,8 @@ SILENCE = 1e-7
 class Config:
     """`scale` of the output; `channels` inside, `depth` in 3x3 convolutions; `radius` in frames on either side.
 
-    `align` moves the neighbours onto the middle frame along optical flow; `kinds` names the origins that the reader tells
-    apart, and `parts` is of how many kernels beside the shared one each is mixed.
+    `align` moves the neighbours onto the middle frame along optical flow; `kinds` names the origins that the reader
+    tells apart, and `parts` is of how many kernels beside the shared one each is mixed.
     """
 
     scale: int = 2

@@ -74,7 +74,7 @@ class Net(PictureModel):
         self.merge = nn.Conv2d(4 * channels, channels, 1)
         self.exit = nn.Conv2d(channels, 3 * config.scale**2, 3, padding=1)
         self.tiles = Tiles(
-            bytes_per_position=4 * 9 * channels,  # four maps to concatenate, their concatenation, and the result
+            bytes_per_position=4 * 11 * channels,  # as measured: four maps, what they are put together in, the result
             halo=BLOCKS * CONVS + 3,
             scale=config.scale,
         )
