@@ -252,7 +252,9 @@ def test_times_asked_for_together_or_alone_give_the_same_frames(interpolator):
 
 
 def test_between_is_forward(interpolator):
+    """On frames that are alike: where they are not, it may show them as they are."""
     first, second = frames(2, (24, 20))
+    second = second.with_data(torch.lerp(first.data, second.data, 0.1))
     pair_BTCHW = torch.stack([first.data, second.data])[None]
     made = interpolator.between(first, second, moments(first, second, *THIRDS))
     for frame, third in zip(made, THIRDS, strict=True):

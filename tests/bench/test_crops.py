@@ -43,7 +43,7 @@ def test_the_place_is_where_the_baseline_errs_and_pixels_are_exact():
 
 def test_small_pictures_are_shown_whole():
     found = crop(cell(48, 64, wrong=(0, 0)), [])
-    assert (found.width, found.height, found.gain) == (64, 48, 0.0)
+    assert (found.width, found.height, found.gain) == (64, 48, None)
     assert [name for name, _ in found.pictures] == [INPUT, "lanczos", TRUTH]
 
 

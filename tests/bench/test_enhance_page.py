@@ -11,8 +11,8 @@ import media
 import tiny
 from vidwright.bench.enhance import named_models
 from vidwright.bench.enhance_page import write_page
-from vidwright.bench.suite import as_json, chosen, sections
-from vidwright.core.errors import JobFailed, UsageError
+from vidwright.bench.suite import chosen, sections
+from vidwright.core.errors import JobFailed
 
 HOSTILE = "<script>alert('PWNED')<\u2215script> & {{css}}"
 
@@ -57,25 +57,6 @@ def test_each_task_has_its_table_and_its_pictures(net, found, page):
     assert pictures == 4 * names + 2 * ["input", "truth"]
     assert page.count('<tr class="ours">') == 1 + len(found[0].table.task.columns)  # and in the clips' table
     assert f"{found[0].table.rows[2].means['bicubic']:.2f}" in page
-
-
-def test_the_data_hold_every_task(found):
-    content = as_json(found, {"date": "2026-01-02"})
-    assert [task["task"] for task in content["tasks"]] == ["x2", "clean"]
-    assert content["machine"] == {"date": "2026-01-02"} and content["schema"] == 1
-
-
-def test_watching_is_told_of_every_cell(tmp_path):
-    media.clip(tmp_path / "a.mkv", frames=16)
-    said: list[str] = []
-    list(sections(tmp_path, chosen(["x4"]), {}, quick=True, watch=said.append))
-    assert said == [*(f"x4: a, {column}" for column in chosen(["x4"])[0].columns), "x4: lanczos, from file to file"]
-
-
-def test_unknown_tasks_are_refused_and_none_means_all():
-    assert len(chosen([])) > 5
-    with pytest.raises(UsageError, match="denoise-s25"):
-        chosen(["denoise"])
 
 
 def test_a_page_that_cannot_be_written_is_said(found, tmp_path):

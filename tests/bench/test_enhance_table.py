@@ -61,11 +61,11 @@ def test_speed_and_flicker_are_ratios_to_the_named_rows():
 
 
 def test_what_falls_below_the_floor_is_counted_and_named():
-    assert table().below == () and notes(table()) == ["net is below bicubic in 0 of 15 cells"]
+    assert table().below == () and notes(table()) == ["cells of net below bicubic: 0 of 15"]
     short = table(cubic=29.5)
     assert [(each.clip, each.column) for each in short.below] == [(clip, "cubic") for clip in short.clips]
     assert all(each.missing == pytest.approx(0.5) for each in short.below)
-    assert notes(short)[0].startswith("net is below bicubic in 3 of 15 cells; a, cubic: -0.50 dB; b, cubic: -0.50 dB")
+    assert notes(short)[0].startswith("cells of net below bicubic: 3 of 15; a, cubic: -0.50 dB; b, cubic: -0.50 dB")
 
 
 def test_peers_stand_apart_and_only_beside_their_own_clips():
@@ -79,7 +79,7 @@ def test_peers_stand_apart_and_only_beside_their_own_clips():
 def test_the_text_has_a_line_for_each_method():
     lines = text(table()).splitlines()
     assert lines[0] == "x2: PSNR of luma without a 4-pixel border in dB, 3 clips of 8 frames"
-    assert lines[1] == "gain and speed over lanczos, flicker over lanczos"
+    assert lines[1] == "gain, speed and flicker over lanczos"
     assert lines[3].split()[:5] == list(X2.columns)
     assert lines[6].split()[0] == "net" and lines[6].split()[-1] == "12.5"
     each = lines[lines.index("PSNR of luma without a 4-pixel border, each clip:") + 1 :]

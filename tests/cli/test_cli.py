@@ -73,9 +73,9 @@ class TestEnhance:
         assert (job["scale"], job["clean"], job["deinterlace"], job["fps"]) == (2, "off", "off", None)
 
     def test_without_another_size_the_name_says_enhanced(self, tmp_path: Path):
-        fields = media.clip(tmp_path / "tape.mkv", frames=4, interlaced=True)
+        fields = media.clip(tmp_path / "tape.mp4", frames=4, interlaced=True)
         assert run(["enhance", str(fields), "--scale", "1", "--deinterlace", "bwdif", *FAST]) == 0
-        assert probe(tmp_path / "tape.enhanced.mkv").info.rate == 50
+        assert probe(tmp_path / "tape.enhanced.mp4").info.rate == 50
 
     def test_json_is_all_of_stdout(self, clip: Path, tmp_path: Path, capsys):
         assert run(["enhance", str(clip), "-o", str(tmp_path / "o.mkv"), "--json", *FAST]) == 0

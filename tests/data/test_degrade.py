@@ -75,6 +75,12 @@ def test_blurred_is_scipys_gaussian_then_bicubic(sigma):
     np.testing.assert_allclose(shrunk(degrade.blurred(sigma), picture, 2), wanted, atol=1e-2)
 
 
+def test_blur_keeps_the_size():
+    picture = noise()
+    soft = degrade.blur(torch.from_numpy(picture)[None, None], 0.8)[0, 0].numpy()
+    np.testing.assert_allclose(soft, gaussian_filter(picture, 0.8, mode="nearest", radius=2), atol=1e-3)
+
+
 def test_grey_stays_grey():
     grey = np.full((24, 36), 100, np.float32)
     for how in (degrade.bicubic, degrade.cubic, degrade.area, degrade.lanczos, degrade.blurred(1.0)):

@@ -49,6 +49,14 @@ def test_every_frame_once_in_order_on_time(tmp_path, codec, container, moments):
     assert furthest(target, [frame.time for frame in video]) <= in_ticks
 
 
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_the_tick_of_an_encoder_is_not_taken_for_a_rate(tmp_path, container):
+    video = numbered(30, rate=Fraction(30000, 1001), time_base=Fraction(1, 30000))
+    settings, target = EncoderSettings("h264"), tmp_path / f"out.{container}"
+    join(cut_up(video, tmp_path, settings, cuts=(0, 13)), None, target, info=video.info, settings=settings)
+    assert probe(target).info.rate == pytest.approx(Fraction(30000, 1001), rel=1e-3)
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_b_frames_are_there_to_be_joined(tmp_path, codec):
     """Else the test above would prove nothing."""

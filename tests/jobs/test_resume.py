@@ -54,7 +54,7 @@ def test_stopped_after_a_segment_and_run_again(tmp_path, source, short_segments)
         run(job, on=HERE, **stop_at("work", 6))  # in the middle of the second one, which is finished first
     assert not job.output.exists()
     report = run(job, on=HERE)
-    assert report.details == {"segments": 6, "resumed_segments": 2}
+    assert (report.details["segments"], report.details["resumed_segments"]) == (6, 2)
     assert pictures(report.output) == pictures(undisturbed.output)
     assert not (tmp_path / "b.mkv.job").exists()
 

@@ -44,7 +44,7 @@ def test_everything_of_the_source_is_kept(tmp_path):
     )
     report = run(lanczos(source, tmp_path / "out.mkv"), on=HERE)
     assert (report.frames, report.warnings, bool(report.damage)) == (23, (), False)
-    assert report.details == {"segments": 5, "resumed_segments": 0} and report.seconds > 0
+    assert (report.details["segments"], report.details["resumed_segments"]) == (5, 0) and report.seconds > 0
     assert report.bytes == report.output.stat().st_size
     assert numbers(report.output) == list(range(23))
     assert furthest(report.output, times(source)) <= Fraction(1, 1000)

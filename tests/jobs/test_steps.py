@@ -114,7 +114,7 @@ def test_a_job_at_a_rate_of_its_own_is_the_same_in_pieces(tmp_path, short_segmen
     """Uneven times in, a beat that misses most of them out; cuts, a repeat, and a still end."""
     moments = [Fraction(n, 1000) for n in (7, 40, 80, 125, 160, 200, 247, 250, 320, 400, 430, 480, 520, 560, 600, 950)]
     source = media.clip(tmp_path / "in.mkv", times=moments, cuts=(5, 12), codec="ffv1", pix_fmt="yuv444p")
-    report = run(exact(source, tmp_path / "out.mkv", scale=1.5, model="lanczos", fps="48"), on=HERE)
+    report = run(exact(source, tmp_path / "out.mkv", scale=1.5, fps="48"), on=Local(workers=2, threads=1))
     video = open_video(source)
     process = chain(video.info, [through(load("enhance/lanczos", scale=2)), resize(96, 72)])
     large = replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))
@@ -139,13 +139,14 @@ def test_interpolation_is_the_last_model_and_has_a_rate(tmp_path):
             enhance(video, *networks, fps=fps)
 
 
-def test_killed_and_run_again(tmp_path, interlaced):
+@pytest.mark.parametrize("options", [{}, {"fps": "80"}], ids=["twice", "at a rate"])
+def test_killed_and_run_again(tmp_path, interlaced, options):
     with Forks() as forks:
-        whole = forks.run(job(interlaced, tmp_path / "whole.mkv"), segment="1/5")
+        whole = forks.run(job(interlaced, tmp_path / "whole.mkv", **options), segment="1/5")
         wanted = pictures(tmp_path / "whole.mkv")
         resumed = 0
         for number, part in enumerate((0.5, 0.6, 0.7, 0.8)):
-            again = job(interlaced, tmp_path / f"{number}.mkv")
+            again = job(interlaced, tmp_path / f"{number}.mkv", **options)
             forks.run(again, segment="1/5", kill_after=part * whole["seconds"])
             ended = forks.run(again, segment="1/5") if not again.output.exists() else {"resumed": 0}
             resumed += ended["resumed"] > 0

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import scenes
-from tiny import randomise
 from vidwright.core import Frame
 from vidwright.metrics.psnr import psnr
 from vidwright.models.enhance.interpolator import Config, Net
@@ -49,13 +48,28 @@ def test_equal_frames_have_the_same_between_them():
     torch.testing.assert_close(made.data, frame.data, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.05, 1.1)])
+def test_across_a_cut_that_nobody_marked_the_nearer_frame_is_held():
+    first, second = pan()[0], Frame(1 - pan()[0].data, Fraction(1))
+    early, late = Net(Config()).between(first, second, [Fraction(2, 5), Fraction(3, 5)])
+    assert torch.equal(early.data, first.data) and torch.equal(late.data, second.data)
+
+
+def test_where_the_motion_is_not_found_both_are_mixed():
+    first = pan()[0]
+    second = Frame(first.data + 0.08, Fraction(1))
+    (made,) = Net(Config()).between(first, second, [Fraction(1, 4)])
+    torch.testing.assert_close(made.data, first.data + 0.02, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 0.8), (-0.05, 1.1)])
 def test_results_leave_the_nominal_range_no_further_than_the_frames(low, high):
-    random = torch.Generator().manual_seed(0)
-    pair = [Frame(torch.rand(3, 12, 16, generator=random) * (high - low) + low, Fraction(n)) for n in range(2)]
-    (made,) = randomise(Net(SMALL)).between(*pair, [Fraction(1, 2)])
-    x = torch.stack([frame.data for frame in pair])
-    assert float(made.data.min()) == min(float(x.min()), 0) and float(made.data.max()) == max(float(x.max()), 1)
+    ramp = torch.linspace(low, high, 16).expand(3, 12, 16)
+    pair = Frame(ramp, Fraction(0)), Frame(ramp.clone(), Fraction(1))
+    net = Net(SMALL)
+    for residual, limit in ((100.0, max(high, 1)), (-100.0, min(low, 0))):
+        torch.nn.init.constant_(net.exit.bias, residual)
+        (made,) = net.between(*pair, [Fraction(1, 2)])
+        torch.testing.assert_close(made.data, torch.full_like(ramp, limit))
 
 
 @pytest.mark.parametrize("change", [{"channels": 10**9}, {"features": 0}, {"width": 1}])

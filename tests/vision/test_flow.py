@@ -67,3 +67,11 @@ def test_pictures_of_two_sizes_and_code_values_are_refused():
         optical_flow(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9))
     with pytest.raises(ValueError, match=r"floating-point pictures in \[0, 1\], got torch.uint8"):
         optical_flow(*torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+
+
+def test_motion_is_seen_in_luma():
+    """Red and blue that change places at the same sum are a texture to the eye, and to the search."""
+    grain = _texture(96, 126)[0] / 2
+    picture = torch.stack([grain, torch.full_like(grain, 0.25), 0.5 - grain])
+    flow = optical_flow(picture[:, :, 3:-3], picture[:, :, :-6])
+    assert torch.allclose(flow[:, 16:-16, 16:-16].flatten(1).median(dim=1).values, torch.tensor([3.0, 0]), atol=0.1)

@@ -186,4 +186,4 @@ def test_weights_of_a_family_are_not_those_of_another_model(path):
 @pytest.mark.parametrize("model", ["esrgan", "compact", "span"])
 def test_a_network_without_weights_is_not_run(model):
     with pytest.raises(ModelRefused, match="no weights of it are in the package"):
-        models.load(*models.parse("enhance", model), device="cpu")
+        models.load(*models.parse("enhance", model), device="cpu", scale=3)

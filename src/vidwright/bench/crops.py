@@ -23,11 +23,14 @@ INPUT, TRUTH = "input", "truth"
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One place of one clip: PNGs by the name of what made them; `gain` in dB is what ours won there on average."""
+    """One place of one clip: PNGs by the name of what made them.
+
+    `gain` in dB is what ours won over the baseline on the whole clip, on average; None without any of ours.
+    """
 
     column: str
     clip: str
-    gain: float
+    gain: float | None
     width: int
     height: int
     pictures: tuple[tuple[str, bytes], ...]
@@ -52,10 +55,10 @@ def crop(cell: Cell, ours: Sequence[str]) -> Crop:
     values = {score.method: score.psnr for score in cell.scores}
     gains = [values[name] - values[baseline] for name in ours]
     pictures = tuple((name, encode_still(piece.float() / 255, format="png")) for name, piece in pieces.items())
-    return Crop(cell.column, cell.clip, sum(gains) / max(len(gains), 1), width, height, pictures)
+    return Crop(cell.column, cell.clip, sum(gains) / len(gains) if gains else None, width, height, pictures)
 
 
 def spread(crops: Iterable[Crop]) -> list[Crop]:
     """Three of them: where ours won most, middling and least; all when they are fewer."""
-    ranked = sorted(crops, key=lambda each: -each.gain)
+    ranked = sorted(crops, key=lambda each: -(each.gain or 0.0))
     return ranked if len(ranked) <= 3 else [ranked[0], ranked[len(ranked) // 2], ranked[-1]]

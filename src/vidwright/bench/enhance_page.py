@@ -99,8 +99,8 @@ def _pictures(crops: Sequence[Crop]) -> Iterator[str]:
                 f'height="{each.height}"><figcaption>{escape(name)}</figcaption></figure>'
                 for name, content in each.pictures
             )
-            gain = f"{each.gain:+.2f} dB over the whole clip"
-            yield f"<h3>{escape(each.clip)} <span>{escape(column)}, {gain}</span></h3>"
+            gain = "" if each.gain is None else f", {each.gain:+.2f} dB over the whole clip"
+            yield f"<h3>{escape(each.clip)} <span>{escape(column)}{gain}</span></h3>"
             yield f'<div class="crops">{row}</div>'
 
 

@@ -202,14 +202,15 @@ def notes(table: TaskTable) -> list[str]:
     for method in ours:
         below = [each for each in table.below if each.method == method]
         named = "".join(f"; {each.clip}, {each.column}: -{each.missing:.2f} dB" for each in below)
-        said.append(f"{method} is below {table.task.floor} in {len(below)} of {table.cells // len(ours)} cells{named}")
+        of = table.cells // len(ours)
+        said.append(f"cells of {method} below {table.task.floor}: {len(below)} of {of}{named}")
     return said
 
 
 def text(table: TaskTable) -> str:
     """A task for the terminal."""
     task, clips = table.task, table.clips
-    lines = [title(table), legend(table), "", *_aligned(summary(table))]
+    lines = [f"{task.name}: {title(table)}", legend(table), "", *_aligned(summary(table))]
     lines += [f"note: {note}" for note in notes(table)]
     if others := elsewhere(table):
         lines += ["", f"{SOURCE}:", *_aligned(others)]
@@ -221,12 +222,15 @@ def text(table: TaskTable) -> str:
 def title(table: TaskTable) -> str:
     """What the figures of a task are."""
     clips = f"{len(table.clips)} clip{'s' if len(table.clips) > 1 else ''}"
-    return f"{table.task.name}: {table.task.metric} in dB, {clips} of {table.frames} frames"
+    return f"{table.task.metric} in dB, {clips} of {table.frames} frames"
 
 
 def legend(table: TaskTable) -> str:
     """What its ratios are to."""
-    return f"gain and speed over {table.task.baseline}, flicker over {table.task.steady}"
+    baseline, steady = table.task.baseline, table.task.steady
+    if baseline == steady:
+        return f"gain, speed and flicker over {baseline}"
+    return f"gain and speed over {baseline}, flicker over {steady}"
 
 
 def decibels(value: float | None) -> str:

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,10 +58,8 @@ def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
             say(f"{job.output}: exists already, skipped")
             continue
         try:
-            job, words = job.decided()
-            if words:
-                say(words)
-            result = estimate(job, threads=options.threads) if options.dry_run else _run_one(job, options)
+            dry = options.dry_run
+            result = estimate(job, threads=options.threads, tell=say) if dry else _run_one(job, options)
         except Interrupted:
             say(f"resume with: {shlex.join(['vidwright', *sys.argv[1:]])}")
             raise
@@ -98,8 +96,7 @@ def size(count: float) -> str:
 def _run_one(job: Job, options: RunOptions) -> Report:
     on = Local(workers=options.workers, threads=options.threads)
     with interruptible("finishing the segment under way") as stop, shown(options.progress, job.input.name) as watch:
-        report = run(job, on=on, overwrite=options.overwrite, restart=options.restart, watch=watch, stop=stop)
-    return replace(report, details={**report.details, "job": job.model_dump(mode="json")})
+        return run(job, on=on, overwrite=options.overwrite, restart=options.restart, watch=watch, tell=say, stop=stop)
 
 
 def _words(result: Report | Estimate) -> str:

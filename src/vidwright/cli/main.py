@@ -30,7 +30,7 @@ app = App(
     help_epilogue="Every command: --debug shows the traceback of an error. Exit codes are listed in docs/command.md.",
     version=__version__,
 )
-app.command("vidwright.cli.enhance:enhance", help="Clean, enlarge, deinterlace and interpolate videos; all else is kept.")
+app.command("vidwright.cli.enhance:enhance", help="Deinterlace, clean, enlarge and interpolate videos.")
 app.command("vidwright.cli.compare:compare", help="Measure one video against another, with a page to see it.")
 app.command("vidwright.cli.inspect:probe", help="Say what a video file holds.")
 app.command("vidwright.cli.inspect:models", help="List, describe and verify the models.")

@@ -32,7 +32,7 @@ KINDS = ("white", "sensor", "grain", "coded", "noisy-coded", "light", "clean")
 #: and columns.
 PIECE_FRAMES, PIECE_SIDE = 12, 256
 #: A shot gives one piece for so many pixels of all its frames.
-PIXELS_PER_PIECE = 4 * PIECE_FRAMES * PIECE_SIDE**2
+PIXELS_PER_PIECE = 6 * PIECE_FRAMES * PIECE_SIDE**2
 #: The copies of a piece that are coded, each in a way of its own.
 COPIES = ("coded", "coded", "coded", "noisy-coded", "light")
 
@@ -182,7 +182,7 @@ def coded(x_TCHW: Tensor, kind: str, random: torch.Generator) -> Tensor:
         x_TCHW = _noisy(x_TCHW, "white", random)
         codec, quality = "h264", 18 + _integer(17, random)
     elif _integer(4, random):
-        codec, quality = "h264", 22 + _integer(21, random)
+        codec, quality = "h264", 25 + _integer(18, random)
     else:
         codec, quality = random_coding((x_TCHW.shape[-2], x_TCHW.shape[-1]), random)
     return roundtrip(degrade.to_bytes(x_TCHW), codec, quality)

@@ -87,10 +87,14 @@ def nothing_decoded(path: Path, max_pixels: int) -> BadInput:
     return BadInput(path, cause, "check that it plays elsewhere; a larger picture needs a larger --max-pixels")
 
 
+#: Frames per second; more than that is the clock of an encoder, which Matroska without a rate of its own passes on.
+FASTEST = 1000
+
+
 def interval_of(stream: VideoStream) -> Fraction:
     """Seconds from frame to frame on average, as far as the container knows; 1/25 if it knows nothing."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate is not None and 0 < rate < 1_000_000:
+        if rate is not None and 0 < rate <= FASTEST:
             return 1 / Fraction(rate)
     return Fraction(1, 25)
 

@@ -2,8 +2,8 @@
 
 Figures behind the thresholds, from good footage and copies of it with known noise and coded anew. `noise_level` is up
 to 1.0 for good footage, 1.8 and more with white noise of 3 in each channel, 3.5 with 6, and 0.9 to 2.6 for the latter
-after x264 at crf 18. The quantiser is 11 to 21 for good footage and above 30 at crf 32. `grid_steps` is at most 0.7 in
-good footage, 1.1 in one screen capture, and 0.9 to 3.5 after MPEG-4 at quantiser 16.
+after x264 at crf 18. The quantiser is 11 to 21 for good footage and above 30 at crf 32. `grid_steps` is at most 0.5 for
+good footage, 0.9 to 2.5 after MPEG-4 at quantiser 8 and 1.2 to 3.3 at 16; a screen capture hides its blocks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NOISY = 1.3
 #: Quantiser, on H.264's scale, from which coding shows.
 COARSE = 30.0
 #: Steps on the block grid, in code values, from which coding shows, whatever the file is coded with now.
-BLOCKY = 1.2
+BLOCKY = 1.0
 #: Rows of the shorter side up to which video is enlarged if nobody says how much.
 SMALL = 720
 

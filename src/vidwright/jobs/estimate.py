@@ -20,7 +20,7 @@ from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import encode_segment, loss_warnings, segment_suffix
-from vidwright.jobs.job import Job, Process
+from vidwright.jobs.job import Job, Process, Tell
 
 #: Frames of the source that are really worked on to learn the speed.
 SAMPLE = 10
@@ -52,15 +52,18 @@ class Estimate:
         return {"schema": 1, **asdict(self), "input": str(self.input), "output": str(self.output)}
 
 
-def estimate(job: Job, *, threads: int | None = None) -> Estimate:
+def estimate(job: Job, *, threads: int | None = None, tell: Tell = lambda words: None) -> Estimate:
     """Make the first frames of `job` for real, away from its output, and reckon the rest from them.
 
-    Raises what the job itself would raise for its input, its options and its model.
+    `tell` is told what was decided, if anything was. Raises what the job itself would raise for its input, its options
+    and its models.
     """
     container = container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
-    job, _ = job.decided()
+    job, words = job.decided()
     process = job.open(media.info, threads=threads or os.cpu_count() or 1)
+    if words:
+        tell(words)
     streams = plan_streams(media.streams, container)
     with tempfile.TemporaryDirectory() as folder, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as cursor:
         path = Path(folder) / f"sample{segment_suffix(job.settings)}"

@@ -25,6 +25,9 @@ from vidwright.nn.model import FrameModel, InterpolationModel
 #: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
 SEGMENT_SECONDS = Fraction(8)
 
+#: What is told in words, for a person to read.
+Tell = Callable[[str], None]
+
 #: More frames at the same time cost memory (12 bytes a pixel each), and more threads inside an operation cost waiting
 #: for the last of them.
 FRAMES_AT_ONCE = 4

@@ -19,7 +19,7 @@ from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.scan import scan
 from vidwright.io.writer import check_destination
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
-from vidwright.jobs.job import SEGMENT_SECONDS, Job, Process
+from vidwright.jobs.job import SEGMENT_SECONDS, Job, Process, Tell
 from vidwright.jobs.segments import plan
 from vidwright.jobs.work import Local
 
@@ -43,11 +43,13 @@ def run(
     overwrite: bool = False,
     restart: bool = False,
     watch: Watch = lambda event: None,
+    tell: Tell = lambda words: None,
     stop: threading.Event | None = None,
 ) -> Report:
     """Do `job` as it is `decided`, going on from where an interrupted run of the same job stopped unless `restart`.
 
-    `watch` is told of progress, from any thread. When `stop` gets set, the segments under way are finished and
+    `tell` is told once what was decided, if anything was, when nothing stands against it; `watch` is told of progress,
+    from any thread. When `stop` gets set, the segments under way are finished and
     `Interrupted` is raised; what is finished is used by the next run. Raises the errors of `probe`,
     `check_destination`, `join` and of the job itself; on any of them `job.output` is as it was.
     """
@@ -55,8 +57,10 @@ def run(
     container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
-    job, _ = job.decided()
+    job, words = job.decided()
     process = job.open(media.info, threads=1)
+    if words:
+        tell(words)
     stop = stop or threading.Event()
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:
         layout = folder.plan or _plan(job, media, process, watch, stop)
@@ -72,7 +76,11 @@ def run(
         seconds=time.monotonic() - began,
         damage=layout.damage,
         warnings=tuple(warnings),
-        details={"segments": len(layout.segments), "resumed_segments": resumed},
+        details={
+            "segments": len(layout.segments),
+            "resumed_segments": resumed,
+            "job": job.model_dump(mode="json"),
+        },
     )
 
 

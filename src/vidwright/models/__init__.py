@@ -92,9 +92,9 @@ def load(
     page = card(model)
     path = weights_path(model, weights)
     if path is None:
-        net = page.build(page.config(**config))
-        if any(True for _ in net.parameters()):
+        if any(True for _ in page.build(page.config()).parameters()):
             raise ModelRefused(model, "no weights of it are in the package", "give --model FILE.safetensors of it")
+        net = page.build(page.config(**config))
     else:
         tensors, header = foreign.read(path)
         if header.get("model") != model:

@@ -45,6 +45,9 @@ from vidwright.vision.flow import Preset, optical_flow
 #: Rows times columns, of half the resolution, that run at once: 1080p is one stripe, 4K four.
 STRIPE_POSITIONS = 2**19
 
+#: One code value of eight bits as the network sees it: less does not count.
+ONE_CODE = 1 / 64
+
 #: What is taken away is small next to the network's own numbers; scaling it keeps the last layer's learning in step.
 RESIDUAL_SCALE = 0.25
 
@@ -218,22 +221,34 @@ def _onward(path_B2HW: Tensor, step_B2HW: Tensor) -> Tensor:
 
 
 class Estimate(nn.Module):
-    """(B, inputs, H, W) -> damage (B,) and the U-Net's condition (B, D): two strided convolutions and their means."""
+    """(B, inputs, H, W) -> damage (B,) and the U-Net's condition (B, D): how strong and how sparse details are.
+
+    Noise fills every band alike, codecs empty some and keep a few strong details in others. So what is pooled is the
+    logarithm, for which weak and strong damage are equally far apart, of the mean magnitude and the mean of logarithms.
+    """
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
         self.condition = 2 * channels + 1
-        self.first = nn.Conv2d(inputs, channels, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
-        self.mix = nn.Linear(2 * channels, 2 * channels)
+        self.first = nn.Conv2d(inputs, channels, 3, stride=2, padding=1, bias=False)
+        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.mix = nn.Linear(4 * channels, 2 * channels)
         self.damage = nn.Linear(2 * channels, 1)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        x_BCHW = F.leaky_relu(self.first(x_BCHW), LEAK, inplace=True)
-        mean_BC = F.leaky_relu(self.second(x_BCHW), LEAK, inplace=True).mean(dim=(-2, -1))
-        c_BD = F.leaky_relu(self.mix(mean_BC), LEAK)
+        kernel = self.first.weight - self.first.weight.mean(dim=(1, 2, 3), keepdim=True)  # blind to the light itself
+        fine_BCHW = F.conv2d(x_BCHW, kernel, stride=2, padding=1).abs()
+        coarse_BCHW = self.second(fine_BCHW).abs()
+        statistics = [pooled for map_BCHW in (fine_BCHW, coarse_BCHW) for pooled in _strength(map_BCHW.float())]
+        c_BD = F.leaky_relu(self.mix(torch.cat(statistics, dim=1).to(x_BCHW.dtype)), LEAK)
         damage_B1 = self.damage(c_BD)
         return USUAL_DAMAGE + damage_B1[:, 0].float(), torch.cat([c_BD, damage_B1], dim=1)
+
+
+def _strength(magnitude_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """log2 of the mean and the mean of log2, (B, C) each: far apart where few are large."""
+    mean_BC = magnitude_BCHW.mean(dim=(-2, -1))
+    return (mean_BC + ONE_CODE).log2(), (magnitude_BCHW + ONE_CODE).log2().mean(dim=(-2, -1))
 
 
 def _reach(levels: int, depth: int) -> int:

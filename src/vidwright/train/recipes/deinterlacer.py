@@ -82,7 +82,7 @@ class Deinterlacing:
 
 
 def fast() -> Recipe:
-    """Faster than full rate of standard definition on a laptop's CPU: half an hour on one core."""
+    """Fields to frames on a laptop's CPU: half an hour on one core."""
     return Recipe(
         model="enhance/deinterlacer",
         weights="fast",

@@ -83,7 +83,7 @@ def fast() -> Recipe:
         config=Config(),
         task=Interpolation(),
         optimiser=Optimiser(learning_rate=1e-3, betas=(0.9, 0.99), warmup=100, clip=40, ema=0.999),
-        budget=Budget(minutes=35),
+        budget=Budget(minutes=25),
         batch=8,
         validations=4,
         validate_on=4,
