@@ -49,7 +49,7 @@ class Cleaning:
     patch: int = 80
     margin: int = 0
     luma_weight: float = 1.0
-    damage_weight: float = 0.3
+    damage_weight: float = 1.0
     mix: tuple[tuple[str, float], ...] = (
         ("white", 0.28),
         ("sensor", 0.06),
