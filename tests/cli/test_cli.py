@@ -225,7 +225,8 @@ class TestInspect:
     def test_models(self, capsys):
         assert run(["models", "list", "--json"]) == 0
         listed = {row["model"] for row in json.loads(capsys.readouterr().out)["models"]}
-        assert listed == {"enhance/lanczos", "enhance/restorer", "generate/cnn_lstm"}
+        ours = {"lanczos", "restorer", "cleaner", "interpolator", "deinterlacer", "esrgan", "compact", "span"}
+        assert listed == {"generate/cnn_lstm", *(f"enhance/{name}" for name in ours)}
         assert run(["models", "info", "enhance/restorer", "--json"]) == 0
         card = json.loads(capsys.readouterr().out)["weights"]["x2-fast"]
         assert card["data"]["licence"] and card["recipe"]["budget"]["minutes"] and len(card["sha256"]) == 64

@@ -32,7 +32,11 @@ STEPS: dict[str, dict[str, Any]] = {
 NETWORKS = {"clean": "enhance/cleaner", "fps": "enhance/interpolator"}
 
 
-@pytest.fixture(params=STEPS)
+#: Those that are tried each time; the others, alone, with the slow tests.
+ALWAYS = ("enlarge", "all")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name not in ALWAYS)) for name in STEPS])
 def steps(request) -> dict[str, Any]:
     chosen = STEPS[request.param]
     if missing := [name for option, name in NETWORKS.items() if option in chosen and not card(name).weights]:

@@ -94,6 +94,15 @@ def test_nothing_is_made_across_a_cut():
     assert [n for n, frame in enumerate(made) if frame.cut] == [0, 8, 10]
 
 
+def test_a_shot_that_begins_as_the_last_one_ended_begins_all_the_same():
+    model = Blend()
+    made = list(
+        retimed(source(Fraction(25), [0, STEP, STEP, 2 * STEP], cuts=(2,)), model, Fraction(50), origin=Fraction(0))
+    )
+    assert [n for n, frame in enumerate(made) if frame.cut] == [4]
+    assert values(made) == [0, 0.5, 1, 1, 1, 1.5, 2, 2]
+
+
 @pytest.mark.parametrize("jitter", [0.0, 0.9 * SAME])
 def test_film_in_television_moves_again(jitter):
     """24 frames in 30: every fifth repeats the one before, and is made anew between its neighbours."""
@@ -211,6 +220,7 @@ def test_numbers_in_the_picture_stay_with_their_times():
         ("119.88", 50, Fraction(120000, 1001)),
         ("47.95", 24, Fraction(48000, 1001)),
         ("24.5", 24, Fraction(49, 2)),
+        ("59.50", 24, Fraction(119, 2)),
         (" 50 ", Fraction(25), 50),
     ],
 )

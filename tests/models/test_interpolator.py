@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import scenes
+from tiny import randomise
 from vidwright.core import Frame
 from vidwright.metrics.psnr import psnr
 from vidwright.models.enhance.interpolator import Config, Net
@@ -54,19 +55,23 @@ def test_across_a_cut_that_nobody_marked_the_nearer_frame_is_held():
     assert torch.equal(early.data, first.data) and torch.equal(late.data, second.data)
 
 
-def test_where_the_motion_is_not_found_both_are_mixed():
-    first = pan()[0]
-    second = Frame(first.data + 0.08, Fraction(1))
-    (made,) = Net(Config()).between(first, second, [Fraction(1, 4)])
-    torch.testing.assert_close(made.data, first.data + 0.02, rtol=0, atol=1e-5)
+def test_what_does_not_move_is_shown_as_it_is_beside_what_does():
+    random = torch.Generator().manual_seed(0)
+    scene = torch.rand(3, 48, 64, generator=random)
+    first, second = scene.clone(), scene + 1 / 255
+    first[:, 8:24, 40:56], second[:, 8:24, 44:60] = 1.0, 1.0
+    (made,) = randomise(Net(SMALL)).between(Frame(first, Fraction(0)), Frame(second, Fraction(1)), [Fraction(1, 2)])
+    still, moving = (slice(None), slice(None), slice(32)), (slice(None), slice(8, 24), slice(40, 60))
+    torch.testing.assert_close(made.data[still], scene[still] + 0.5 / 255, rtol=0, atol=1e-5)
+    assert (made.data[moving] - (first + second)[moving] / 2).abs().mean() > 0.05
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.2, 0.8), (-0.05, 1.1)])
 def test_results_leave_the_nominal_range_no_further_than_the_frames(low, high):
     ramp = torch.linspace(low, high, 16).expand(3, 12, 16)
-    pair = Frame(ramp, Fraction(0)), Frame(ramp.clone(), Fraction(1))
+    pair = Frame(ramp, Fraction(0)), Frame(ramp - 0.03, Fraction(1))
     net = Net(SMALL)
-    for residual, limit in ((100.0, max(high, 1)), (-100.0, min(low, 0))):
+    for residual, limit in ((100.0, max(high, 1)), (-100.0, min(low - 0.03, 0))):
         torch.nn.init.constant_(net.exit.bias, residual)
         (made,) = net.between(*pair, [Fraction(1, 2)])
         torch.testing.assert_close(made.data, torch.full_like(ramp, limit))

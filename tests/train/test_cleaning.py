@@ -96,7 +96,7 @@ def test_the_losses_are_the_damage_that_is_left_and_the_error_in_how_much_there_
 
 def test_an_octave_less_is_six_decibels():
     error = torch.tensor([[16.0, -16.0], [8.0, 8.0]]) / 255
-    assert damage_of(error).tolist() == pytest.approx([4, 3], abs=0.01)
+    assert damage_of(error).tolist() == pytest.approx([4, 3], abs=0.02)
 
 
 def test_a_few_steps_lower_the_loss(folder):
@@ -106,7 +106,7 @@ def test_a_few_steps_lower_the_loss(folder):
     net = untrained()
     (optimiser,) = Optimiser(learning_rate=2e-3).build(net)
     losses: list[dict[str, float]] = []
-    for _ in range(40):
+    for _ in range(60):
         found = task.objective(net, batch)
         optimiser.zero_grad()
         torch.stack(list(found.values())).sum().backward()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +15,14 @@ from vidwright import models
 from vidwright.core import Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.core.files import sha256
+from vidwright.jobs.adapt import Pupil, learned
 from vidwright.jobs.auto import decide, look_at
-from vidwright.jobs.job import Job, Process, share_threads
+from vidwright.jobs.job import Job, Process, Tell, share_threads
 from vidwright.jobs.options import EnhanceOptions
 from vidwright.jobs.retime import target_rate
 from vidwright.jobs.steps import Step, bwdif, chain, fields, interpolate, resize, through
 from vidwright.nn.model import FrameModel, InterpolationModel
+from vidwright.train.schedule import Budget
 
 N = TypeVar("N", FrameModel, InterpolationModel)
 
@@ -56,6 +59,38 @@ class Enhance(Job, EnhanceOptions):
         found = look_at(self.input, self)
         job = decide(found, self)
         return job, f"{self.input.name}: {found.words()} -> {job.words()}"
+
+    def adapted(self, info: VideoInfo, *, tell: Tell, stop: threading.Event) -> Self:
+        if self.adapt is None:
+            return self
+        pupil = self.pupil(info)
+        if pupil is None:
+            tell(f"{self.input.name}: nothing that is used here can learn from the clip")
+            return self
+        found = learned(pupil, tell=tell, stop=stop)
+        return self if found is None else self.model_copy(update={"model": str(found)})
+
+    def pupil(self, info: VideoInfo) -> Pupil | None:
+        """The network that enlarges, to learn from the input behind the steps before it; None if there is none."""
+        name, weights = self._named().get("enlarge", ("", None))
+        path = models.weights_path(name, weights) if name else None
+        if self.adapt is None or path is None:
+            return None
+        before = self.model_copy(update={"scale": 1, "fps": None})
+        networks = replace(self.networks(), enlarge=None, interpolate=None)
+        needed = self.deinterlace != "off" or networks.clean is not None
+        return Pupil(
+            source=self.input,
+            info=info,
+            model=name,
+            weights=path,
+            budget=Budget(minutes=self.adapt),
+            before=before.process(info, networks, threads=1) if needed else chain(info, []),
+            device=self.device,
+            seed=self.seed,
+            max_pixels=self.max_pixels,
+            said=before.model_dump(mode="json", include={"clean", "strength", "deinterlace", "field_order", "quality"}),
+        )
 
     def weights_sha256(self) -> str:
         paths = [models.weights_path(*named) for named in self._named().values()]

@@ -6,6 +6,7 @@ the same for all verbs: plan segments, make each, join them.
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -104,6 +105,13 @@ class Job(Options):
         `BadInput`, and `UsageError` for what makes no sense with this input.
         """
         return self, ""
+
+    def adapted(self, info: VideoInfo, *, tell: Tell, stop: threading.Event) -> Self:
+        """This job with networks that have learned from its input, which is like `info`, if that is asked for.
+
+        `tell` is told what came of it. Raises `Interrupted` when `stop` gets set.
+        """
+        return self
 
     @abstractmethod
     def weights_sha256(self) -> str:

@@ -40,6 +40,9 @@ class EnhanceOptions(Options):
         default="auto", description="Which field of a frame is earlier, where the file does not say it."
     )
     fps: str | None = Field(default=None, description="Frames per second of the result: 60, 59.94, 60000/1001, x2.")
+    adapt: float | None = Field(
+        default=None, gt=0, description="Minutes to spend on learning from the clip itself, for what enlarges."
+    )
     look: Look = Field(default="auto", description="Kind of footage, which decides what is not given.")
 
     def with_look(self) -> dict[str, Any]:

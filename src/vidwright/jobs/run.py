@@ -62,6 +62,7 @@ def run(
     if words:
         tell(words)
     stop = stop or threading.Event()
+    job = job.adapted(media.info, tell=tell, stop=stop)
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:
         layout = folder.plan or _plan(job, media, process, watch, stop)
         folder.keep_plan(layout)

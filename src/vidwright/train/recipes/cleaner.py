@@ -28,8 +28,8 @@ from vidwright.train.task import Evaluation
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 
-#: An RMS error of half a code value is what rounding leaves, and as good as none.
-LEAST_ERROR = 0.5
+#: An RMS error of one code value, 48 dB, is as good as none. Without a floor nothing would count but clean samples.
+LEAST_ERROR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Cleaning:
     patch: int = 80
     margin: int = 0
     luma_weight: float = 1.0
-    damage_weight: float = 0.3
+    damage_weight: float = 1.0
     mix: tuple[tuple[str, float], ...] = (
         ("white", 0.28),
         ("sensor", 0.06),

@@ -76,7 +76,7 @@ class Interpolation:
 
 
 def fast() -> Recipe:
-    """Over real time for 480x272 on a laptop's CPU: 25 minutes on one core."""
+    """For a laptop's CPU: 25 minutes on one core, which are too few to gain much over where training starts."""
     return Recipe(
         model="enhance/interpolator",
         weights="fast",

@@ -1,0 +1,141 @@
+"""A network keeps what it learned from a clip only if it does better on pieces that it did not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import media
+import tiny
+from vidwright import models
+from vidwright.data.seeding import generator
+from vidwright.models.enhance.restorer import Net
+from vidwright.train.across_scales import AcrossScales, read
+from vidwright.train.adapt import HELD_OUT, OPTIMISER, adapt, divided
+from vidwright.train.schedule import Budget
+
+#: Of a clip with hard edges, which recur at every scale.
+PIECES = [
+    torch.stack([torch.from_numpy(media.picture(4 * n + k)).permute(2, 0, 1) for k in range(4)]) for n in range(6)
+]
+
+
+def network() -> Net:
+    """As before training, which is Lanczos; sure that its input was shrunk by bicubic."""
+    torch.manual_seed(0)
+    return tiny.says(Net(tiny.CONFIG).eval().requires_grad_(False), {"bicubic": 0.9, "area": 0.1})
+
+
+def weights(net: Net) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_what_wins_is_kept():
+    net = network()
+    lesson, plain = AcrossScales(net, PIECES), weights(net)
+    gain = adapt(net, lesson, Budget(steps=20))
+    assert gain.won and gain.steps == 20 and gain.decibels > 0.2
+    assert lesson.quality(net) == gain.after and not same(weights(net), plain)
+    assert same(net.reader.state_dict(), {k[7:]: t for k, t in plain.items() if k.startswith("reader.")})
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("rate", [0.0, 10.0, 1e30])
+def test_what_does_not_win_leaves_the_plain_weights(rate):
+    """Nothing learned, nonsense learned, and numbers that are none."""
+    net = network()
+    lesson, plain = AcrossScales(net, PIECES), weights(net)
+    gain = adapt(net, lesson, Budget(steps=5), optimiser=replace(OPTIMISER, learning_rate=rate))
+    assert not gain.won and same(weights(net), plain) and lesson.quality(net) == gain.before
+
+
+def test_the_same_steps_give_the_same_weights():
+    made = []
+    for seed in (1, 1, 2):
+        net = network()
+        adapt(net, AcrossScales(net, PIECES), Budget(steps=4), seed=seed)
+        made.append(weights(net))
+    assert same(made[0], made[1]) and not same(made[0], made[2])
+
+
+def test_whoever_watches_can_end_it():
+    def watch(step) -> None:
+        if step.number == 3:
+            raise KeyboardInterrupt
+
+    net = network()
+    with pytest.raises(KeyboardInterrupt):
+        adapt(net, AcrossScales(net, PIECES), Budget(steps=1000), watch=watch)
+
+
+def test_one_piece_in_four_is_held_out():
+    learned, held = divided(range(10))
+    assert held == [1, 5, 9] and sorted(learned + held) == list(range(10)) and HELD_OUT == 4
+    assert divided("ab") == (["a"], ["b"])
+    with pytest.raises(ValueError, match="there are 1"):
+        divided("a")
+
+
+def test_nothing_held_out_is_ever_learned_from():
+    pieces = [torch.full((3, 3, 48, 64), 20 * number, dtype=torch.uint8) for number in range(8)]
+    lesson = AcrossScales(network(), pieces)
+    seen = {int(v) for n in range(20) for t in lesson.batch(generator(0, n)).values() for v in t.unique()}
+    assert seen == {20 * number for number in (0, 2, 3, 4, 6, 7)}
+
+
+def test_both_losses_fall():
+    net = network()
+    lesson = AcrossScales(net, PIECES)
+    batch = lesson.batch(generator(9))
+    before = lesson.objective(net, batch)
+    adapt(net, lesson, Budget(steps=20))
+    after = lesson.objective(net, batch)
+    assert set(before) == set(after) == {"across", "back"}
+    assert all(after[name] < before[name] for name in before)
+
+
+def test_samples_are_windows_and_their_truth():
+    lesson = AcrossScales(network(), PIECES)
+    batch = lesson.batch(generator(0))
+    assert {name: tuple(tensor.shape[1:]) for name, tensor in batch.items()} == {
+        "small": (3, 3, 24, 28), "truth": (3, 48, 56), "low": (3, 3, 28, 28)
+    }  # fmt: skip
+    blurred = torch.nn.functional.avg_pool2d(batch["truth"].float(), 2)
+    assert (blurred - batch["small"][:, 1].float()).abs().mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("chances", "ways"),
+    [
+        ({"bicubic": 0.7, "lanczos": 0.2, "h264": 0.1}, {"bicubic", "lanczos"}),
+        ({"area": 0.98}, {"area"}),
+        ({"cubic": 0.55, "area": 0.35, "blur": 0.1}, None),
+        ({"bicubic": 0.45, "lanczos": 0.2, "area": 0.2, "blur": 0.15}, None),
+        ({"h264": 0.9, "bicubic": 0.1}, None),
+    ],
+)
+def test_only_who_is_sure_how_the_clip_was_shrunk_learns(chances, ways):
+    net = tiny.says(network(), chances)
+    if ways is None:
+        with pytest.raises(ValueError, match=f"at best {max(chances, key=chances.__getitem__)}, by a chance"):
+            read(net, PIECES)
+    else:
+        found = read(net, PIECES)
+        assert set(found) == ways and all(found[way] == pytest.approx(chances[way], abs=0.02) for way in ways)
+
+
+def test_networks_that_do_not_read_do_not_learn():
+    with pytest.raises(ValueError, match="does not read"):
+        read(models.load("enhance/lanczos", scale=2), PIECES)
+
+
+def test_too_small_pictures_are_refused():
+    with pytest.raises(ValueError, match="fewer than 24 rows"):
+        AcrossScales(network(), [torch.zeros(2, 3, 22, 64, dtype=torch.uint8)] * 4)
