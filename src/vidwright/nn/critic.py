@@ -42,8 +42,9 @@ class PatchCritic(nn.Module):
             nn.LeakyReLU(LEAK),
             nn.Conv2d(wide, 1, 3, padding=1),
         )
-        for layer in self.layers[:-1:2]:
-            nn.init.kaiming_normal_(layer.weight, a=LEAK)
+        inner = [layer for layer in self.layers if isinstance(layer, nn.Conv2d)][:-1]
+        for conv in inner:
+            nn.init.kaiming_normal_(conv.weight, a=LEAK)
 
     def forward(self, picture_BCHW: Tensor, base_BCHW: Tensor) -> Tensor:
         details_BCHW = F.softsign((picture_BCHW - base_BCHW) / DETAIL)
