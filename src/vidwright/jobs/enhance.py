@@ -177,7 +177,6 @@ class Enhance(Job, EnhanceOptions):
         return None if not sets else wanted if wanted in sets else f"{size}fast"
 
 
-
 def enlarged(info: VideoInfo, scale: float) -> tuple[int, int]:
     """Width and height at `scale`: even ones if that is not a whole number, so that 4:2:0 can hold them."""
     if scale == int(scale):
