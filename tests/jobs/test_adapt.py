@@ -61,15 +61,11 @@ def test_it_learns_once_and_all_use_the_same_weights(tmp_path, source, few_steps
     (learned,) = adapting.cache_folder().iterdir()
     gain = adapting.Gain(**read_header(learned)["adapted"])
     assert gain.won and gain.steps == 12
-    assert told[-2:] == [
-        "in.mkv: learning from the clip",
-        f"in.mkv: learned from the clip: {gain.decibels:+.2f} dB on its held-out frames",
-    ]
+    words = f"in.mkv: learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, shrunk and enlarged again"
+    assert told[-2:] == ["in.mkv: learning from the clip", words]
     stamp = learned.stat().st_mtime_ns
     again = run(job(source, tmp_path / "b.mkv"), on=Local(workers=2, threads=1), tell=told.append)
-    assert (
-        told[-1] == f"in.mkv: learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, in an earlier run"
-    )
+    assert told[-1] == f"{words}, in an earlier run"
     assert list(adapting.cache_folder().iterdir()) == [learned] and learned.stat().st_mtime_ns == stamp
     plain = run(job(source, tmp_path / "c.mkv", adapt=None), on=HERE)
     assert pictures(first.output) == pictures(again.output) != pictures(plain.output)

@@ -14,6 +14,7 @@ import tiny
 from vidwright.core import VideoInfo
 from vidwright.core.errors import BadInput, UsageError
 from vidwright.jobs.auto import Findings, decide, look_at
+from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.options import EnhanceOptions
 
 GOOD = Findings(VideoInfo(640, 360, Fraction(25), Fraction(1, 25)), 0.4, 0.2, 18.0, "progressive")
@@ -139,3 +140,12 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "in.mp4").write_text("only words")
     with pytest.raises(BadInput):
         seen(tmp_path / "in.mp4")
+
+
+@pytest.mark.parametrize("steps", [{"scale": 2}, {"scale": 3}, {"scale": 1, "deinterlace": "on"}])
+def test_the_best_networks_are_the_fast_ones_where_no_better_are_shipped(tmp_path, steps):
+    fast, best = (
+        Enhance(input=tmp_path / "a", output=tmp_path / "b", clean="off", quality=quality, **steps).networks()
+        for quality in ("fast", "best")
+    )
+    assert [network.needs.scale for network in best.all()] == [network.needs.scale for network in fast.all()] != []

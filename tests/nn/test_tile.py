@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vidwright.core.errors import OutOfMemory
-from vidwright.nn.tile import SMALLEST_HALOS, SMALLEST_SIDE, Tiles, stripes, tiled
+from vidwright.nn.tile import SMALLEST_HALOS, Tiles, stripes, tiled
 from vidwright.nn.unet import UNet
 
 

@@ -171,5 +171,5 @@ def _make_folder(folder: Path) -> None:
 
 def _words(gain: Gain) -> str:
     if gain.won:
-        return f"learned from the clip: {gain.decibels:+.2f} dB on its held-out frames"
+        return f"learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, shrunk and enlarged again"
     return "nothing was won by learning from the clip, the plain weights are used"

@@ -162,18 +162,19 @@ class Enhance(Job, EnhanceOptions):
             named["clean"] = "enhance/cleaner", self._set("enhance/cleaner")
         name, weights = models.parse("enhance", self.model)
         if self.scale != 1:
-            sets = models.card(name).weights
             size = 2 if (self.scale or 1) <= 2 else LARGEST
-            named["enlarge"] = name, weights or (f"x{size}-{self.quality}" if sets else None)
+            named["enlarge"] = name, weights or self._set(name, f"x{size}-")
         elif weights is not None:  # of a model that keeps the size: others are not used
             named["enlarge"] = name, weights
         if self.fps is not None:
             named["interpolate"] = "enhance/interpolator", self._set("enhance/interpolator")
         return named
 
-    def _set(self, model: str) -> str:
-        """The weights of `model` of the quality asked for, or the only ones that there are."""
-        return self.quality if self.quality in models.card(model).weights else "fast"
+    def _set(self, model: str, size: str = "") -> str | None:
+        """The weights of `model` of the quality asked for, or else the fast ones; None if it ships none."""
+        sets = models.card(model).weights
+        wanted = f"{size}{self.quality}"
+        return None if not sets else wanted if wanted in sets else f"{size}fast"
 
 
 def enlarged(info: VideoInfo, scale: float) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class Reader(nn.Module):
         energies = [y_NCHW.float().square().mean((-2, -1)) for y_NCHW in (fine_NCHW, coarse_NCHW)]
         logs = torch.cat(energies, dim=1).add(SILENCE).log()
         ratios = logs - logs.mean(1, keepdim=True)
-        return self.judge(ratios.to(self.judge[0].weight.dtype)).float()
+        return self.judge(ratios.to(self.filters.weight.dtype)).float()
 
 
 class Net(FrameModel):
