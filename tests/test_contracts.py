@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from tiny import randomise
 from vidwright import models
 from vidwright.core import Card, Colour, Frame
-from vidwright.nn.conv import fold
 from vidwright.nn.model import FrameModel, InterpolationModel
 from vidwright.weights.store import fit, read_weights, save_weights
 
@@ -59,7 +58,7 @@ def net(card) -> nn.Module:
 
 def ready(card: Card) -> nn.Module:
     """The network as `models.load` would give it in fp32, with random weights."""
-    return fold(randomise(card.build(card.config()))).eval().requires_grad_(False)
+    return randomise(card.build(card.config())).eval().requires_grad_(False)
 
 
 def frames(count: int, size: tuple[int, int] = (10, 12), *, cuts: tuple[int, ...] = (), seed: int = 0) -> list[Frame]:
@@ -197,7 +196,7 @@ def test_weights_go_through_a_file_unchanged(card, net, tmp_path):
     save_weights(path, net.state_dict(), {"model": "test"})
     fit(path, read_weights(path)[0], other)
     given = frames(3)
-    assert_same(stream(fold(other), given), stream(fold(net), given))
+    assert_same(stream(other, given), stream(net, given))
 
 
 def test_it_learns(card, net):

@@ -14,7 +14,6 @@ from tiny import CONFIG, Net, randomise
 from vidwright.core import Frame
 from vidwright.models.enhance import restorer
 from vidwright.models.enhance.restorer import Config
-from vidwright.nn.conv import fold
 from vidwright.nn.resample import lanczos
 
 
@@ -74,7 +73,7 @@ def test_windows_of_one_origin_share_what_is_read():
 
 @pytest.mark.parametrize("height", [1, 8, 9, 16, 23])
 def test_large_pictures_in_stripes_are_the_pictures_as_a_whole(monkeypatch, height):
-    net = fold(randomise(Net(CONFIG))).requires_grad_(False)
+    net = randomise(Net(CONFIG)).requires_grad_(False)
     x = torch.rand(1, 3, 3, height, 12)
     whole = net(x)
     monkeypatch.setattr(restorer, "STRIPE_POSITIONS", 8 * 12)

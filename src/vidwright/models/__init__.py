@@ -16,7 +16,6 @@ from torch import nn
 
 from vidwright.core import Card
 from vidwright.core.errors import ModelRefused, did_you_mean
-from vidwright.nn.conv import fold
 from vidwright.nn.model import FrameModel
 from vidwright.weights import foreign
 from vidwright.weights.store import fit, shipped
@@ -106,7 +105,7 @@ def load(
     if not isinstance(net, kind):
         raise ModelRefused(model, f"it is not a {kind.__name__}", "see `vidwright models list` for what it is")
     where = resolve_device(device)
-    fold(net).eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
     return net.to(where, resolve_dtype(dtype, where), memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -24,7 +24,6 @@ from vidwright.core.memory import keep_heap_small
 from vidwright.data.fingerprint import digest
 from vidwright.data.loader import Share, batches
 from vidwright.data.samples import Split
-from vidwright.nn.conv import fold
 from vidwright.train import checkpoint
 from vidwright.train.environment import environment
 from vidwright.train.log import Log
@@ -220,7 +219,7 @@ class _Run:
         net = models.card(recipe.model).build(recipe.config)
         net.load_state_dict(tensors)
         found = recipe.task.evaluate(
-            fold(_channels_last(net.to(self.world.device))).eval().requires_grad_(False),
+            _channels_last(net.to(self.world.device)).eval().requires_grad_(False),
             *self._validation,
             recipe.seed,
             recipe.validate_on,
