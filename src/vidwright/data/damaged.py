@@ -23,6 +23,7 @@ from vidwright.data.index import Shot, open_shots
 from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
 from vidwright.io.roundtrip import roundtrip
+from vidwright.vision.pages import page
 
 #: What happens to footage: white noise, a sensor's, film's; a codec; noise, then a codec; a codec that does its best;
 #: nothing at all.
@@ -52,11 +53,19 @@ REUSE, SPREAD = 16, 8
 BLURRED, SOFTEST = 0.1, (0.3, 0.8)
 
 
+#: A drawn page for so many pieces of footage: what screens show, of which folders of clips hold little. It scrolls by
+#: at most so many pixels a frame, or in a third of all cases stands still.
+PIECES_PER_PAGE, FASTEST_SCROLL = 10, 12
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Where a piece is cut from: a shot that begins where it does, and the size that it is shrunk to, or None."""
+    """Where a piece is cut from: a shot that begins where it does, and the size that it is shrunk to, or None.
 
-    shot: Shot
+    Without a shot it is a page.
+    """
+
+    shot: Shot | None
     size: tuple[int, int] | None
 
 
@@ -65,10 +74,10 @@ class Damaged:
 
     A sample is "seen" (T, 3, patch, patch), T = 2 * `radius` + 1, and "clean" (3, patch, patch), uint8. `mix` says how
     often each of `KINDS` is met. A shot large enough is there a second time, shrunk by area: footage is cleaner and
-    sharper per pixel the more it was shrunk. A window at a piece's end repeats its last frame. Crops are flipped and
-    transposed, and of two places the one with more detail is taken; motion is doubled in a quarter of the samples that
-    are not coded. Of pieces, and of copies that were coded, `cache_bytes` are kept. Raises `BadInput` when no clip is
-    large enough.
+    sharper per pixel the more it was shrunk; and there are a few drawn pages of text. A window at a piece's end repeats
+    its last frame. Crops are flipped and transposed, and of two places the one with more detail is taken; motion is
+    doubled in a quarter of the samples that are not coded. Of pieces, and of copies that were coded, `cache_bytes` are
+    kept. Raises `BadInput` when no clip is large enough.
     """
 
     def __init__(
@@ -88,6 +97,8 @@ class Damaged:
         self._pieces = [piece for number, shot in shots for piece in self._cuts(shot, generator(seed, number))]
         if not self._pieces:
             raise BadInput(folder, f"no clip in it has {patch} rows and columns", "use larger clips")
+        if patch <= PIECE_SIDE:
+            self._pieces += [Piece(None, None)] * (len(self._pieces) // PIECES_PER_PAGE)
         self._length = CROPS_PER_PIECE * len(self._pieces)
         self._order = Order(len(self._pieces), self._length, seed, reuse=REUSE, spread=SPREAD)
         self._cache = Cache(cache_bytes)
@@ -141,6 +152,8 @@ class Damaged:
 
     def _cut(self, number: int) -> Tensor:
         piece = self._pieces[number]
+        if piece.shot is None:
+            return scrolled(generator(self._seed, number, 1))
         x_TCHW = Clips([piece.shot], cache_bytes=0).frames(0)
         if piece.size:
             shrunk = [degrade.to_bytes(F.interpolate(x.float(), piece.size, mode="area")) for x in x_TCHW.split(1)]
@@ -168,6 +181,14 @@ class Damaged:
 
         y, x = max(places, key=lambda place: float(target(place)[1].float().diff(dim=-1).abs().mean()))
         return target((y, x)), seen_TCHW[near, :, y : y + patch, x : x + patch]
+
+
+def scrolled(random: torch.Generator) -> Tensor:
+    """uint8 frames (T, 3, H, W) of a page that scrolls evenly, up or down, or stands still."""
+    pace = 0 if _integer(3, random) == 0 else 1 + _integer(FASTEST_SCROLL, random)
+    long_CHW = page(PIECE_SIDE + PIECE_FRAMES * pace, PIECE_SIDE, random)
+    x_TCHW = torch.stack([long_CHW[:, pace * n : pace * n + PIECE_SIDE] for n in range(PIECE_FRAMES)])
+    return x_TCHW.flip(0) if _integer(2, random) else x_TCHW
 
 
 def coded(x_TCHW: Tensor, kind: str, random: torch.Generator) -> Tensor:
