@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pickle
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 
 import media
 from vidwright.core.errors import BadInput
-from vidwright.data.damaged import COPIES, CROPS_PER_PIECE, GRID, KINDS, PIECES_PER_PAGE, Damaged, coded, scrolled
+from vidwright.data.damaged import COPIES, CROPS_PER_PIECE, GRID, KINDS, PIECES_PER_PAGE, Damaged, coded
 from vidwright.data.seeding import generator
 
 MIX = tuple((kind, 1.0) for kind in KINDS)
@@ -92,16 +91,6 @@ def test_pages_are_a_few_of_the_pieces(tmp_path):
     assert len(damaged(tmp_path)) == CROPS_PER_PIECE * (PIECES_PER_PAGE + 1)
     page = damaged(tmp_path)._clean(PIECES_PER_PAGE)
     assert page.shape == (12, 3, 256, 256)
-
-
-def test_pages_scroll_evenly_or_stand_still():
-    paces = set()
-    for seed in range(12):
-        frames = scrolled(generator(seed))
-        pace = next(p for p in range(-12, 13) if torch.equal(frames[1].roll(p, -2)[:, 12:-12], frames[0][:, 12:-12]))
-        assert all(torch.equal(b.roll(pace, -2)[:, 12:-12], a[:, 12:-12]) for a, b in itertools.pairwise(frames))
-        paces.add(pace)
-    assert 0 in paces and min(paces) < 0 < max(paces)
 
 
 def test_crops_keep_to_the_grid_of_the_codecs(folder):

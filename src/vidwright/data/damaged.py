@@ -21,9 +21,9 @@ from vidwright.data.clips import Clips, Order
 from vidwright.data.codec import random_coding
 from vidwright.data.index import Shot, open_shots
 from vidwright.data.samples import Sample, Split
+from vidwright.data.screens import screen
 from vidwright.data.seeding import generator
 from vidwright.io.roundtrip import roundtrip
-from vidwright.vision.pages import page
 
 #: What happens to footage: white noise, a sensor's, film's; a codec; noise, then a codec; a codec that does its best;
 #: nothing at all.
@@ -53,9 +53,8 @@ REUSE, SPREAD = 16, 8
 BLURRED, SOFTEST = 0.1, (0.3, 0.8)
 
 
-#: A drawn page for so many pieces of footage: what screens show, of which folders of clips hold little. It scrolls by
-#: at most so many pixels a frame, or in a third of all cases stands still.
-PIECES_PER_PAGE, FASTEST_SCROLL = 10, 12
+#: A drawn page for so many pieces of footage: what screens show, of which folders of clips hold little.
+PIECES_PER_PAGE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ class Damaged:
     def _cut(self, number: int) -> Tensor:
         piece = self._pieces[number]
         if piece.shot is None:
-            return scrolled(generator(self._seed, number, 1))
+            return screen(PIECE_FRAMES, (PIECE_SIDE, PIECE_SIDE), generator(self._seed, number, 1))
         x_TCHW = Clips([piece.shot], cache_bytes=0).frames(0)
         if piece.size:
             shrunk = [degrade.to_bytes(F.interpolate(x.float(), piece.size, mode="area")) for x in x_TCHW.split(1)]
@@ -181,14 +180,6 @@ class Damaged:
 
         y, x = max(places, key=lambda place: float(target(place)[1].float().diff(dim=-1).abs().mean()))
         return target((y, x)), seen_TCHW[near, :, y : y + patch, x : x + patch]
-
-
-def scrolled(random: torch.Generator) -> Tensor:
-    """uint8 frames (T, 3, H, W) of a page that scrolls evenly, up or down, or stands still."""
-    pace = 0 if _integer(3, random) == 0 else 1 + _integer(FASTEST_SCROLL, random)
-    long_CHW = page(PIECE_SIDE + PIECE_FRAMES * pace, PIECE_SIDE, random)
-    x_TCHW = torch.stack([long_CHW[:, pace * n : pace * n + PIECE_SIDE] for n in range(PIECE_FRAMES)])
-    return x_TCHW.flip(0) if _integer(2, random) else x_TCHW
 
 
 def coded(x_TCHW: Tensor, kind: str, random: torch.Generator) -> Tensor:

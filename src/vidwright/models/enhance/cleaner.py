@@ -264,5 +264,6 @@ CARD = Card(
     summary="noise, coding artefacts and light blur taken out of video, blindly",
     build=Net,
     config=Config,
+    weights=("fast",),
     paper="Tassano et al. 2020 (FastDVDnet), Ronneberger et al. 2015 (U-Net), Perez et al. 2018 (FiLM)",
 )
