@@ -28,7 +28,7 @@ from vidwright.train.task import Evaluation
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 
-#: An RMS error of one code value, 48 dB, is as good as none. Without a floor nothing would count but clean samples.
+#: An RMS error of one code value, 48 dB, is as good as none.
 LEAST_ERROR = 1.0
 
 
@@ -49,12 +49,12 @@ class Cleaning:
     patch: int = 80
     margin: int = 0
     luma_weight: float = 1.0
-    damage_weight: float = 1.0
+    damage_weight: float = 3.0
     mix: tuple[tuple[str, float], ...] = (
-        ("white", 0.28),
+        ("white", 0.32),
         ("sensor", 0.06),
         ("grain", 0.05),
-        ("coded", 0.34),
+        ("coded", 0.30),
         ("noisy-coded", 0.09),
         ("light", 0.12),
         ("clean", 0.06),
@@ -73,20 +73,21 @@ class Cleaning:
         return Damaged(folder, split, radius=self.radius, patch=side, mix=self.mix, seed=seed)
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """The damage that is left, in R'G'B' and in luma, and the error in how much there was, all in octaves.
+        """The RMS error that is left in each sample, in R'G'B' and in luma, and L1 of the damage.
 
-        Each sample counts by its PSNR, which this is but for the unit, whether it was hardly damaged or badly.
+        Of each sample and not of all together, so that weak noise counts beside strong; squared within it, because what
+        codecs do is nothing in most places, and an absolute error would ask for no more than that.
         """
         seen_BTCHW, target_BCHW = batch["seen"].float() / 255, batch["clean"].float() / 255
         output_BCHW, damage_B = net(seen_BTCHW, margin=self.margin, with_damage=True)
         inner = (..., *(slice(self.margin, side - self.margin) for side in target_BCHW.shape[-2:]))
         input_BCHW, target_BCHW = seen_BTCHW[:, self.radius][inner], target_BCHW[inner]
         left_BCHW = output_BCHW - target_BCHW
+        luma_BHW = torch.einsum("bchw,c->bhw", left_BCHW, LUMA.to(left_BCHW.device))
         return {
-            "rgb": damage_of(left_BCHW).mean(),
-            "luma": self.luma_weight
-            * damage_of(torch.einsum("bchw,c->bhw", left_BCHW, LUMA.to(left_BCHW.device))).mean(),
-            "damage": self.damage_weight * l1(damage_B, damage_of(input_BCHW - target_BCHW)),
+            "rgb": rms(left_BCHW).mean(),
+            "luma": self.luma_weight * rms(luma_BHW).mean(),
+            "damage": self.damage_weight * l1(damage_B, rms(input_BCHW - target_BCHW).log2()),
         }
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
@@ -122,9 +123,9 @@ class Cleaning:
                 yield f"{shot.file.stem}-{shot.first}", kind, damaged_TCHW, cleaned(net, damaged_TCHW), truth_TCHW
 
 
-def damage_of(error_Bx: Tensor) -> Tensor:
-    """Damage (B,) by an error (B, ...) in units of the peak: log2 of its RMS in code values."""
-    return (255**2 * error_Bx.flatten(1).square().mean(dim=1) + LEAST_ERROR**2).log2() / 2
+def rms(error_Bx: Tensor) -> Tensor:
+    """RMS (B,) in code values of an error (B, ...) in units of the peak, with `LEAST_ERROR` added to it in squares."""
+    return (255**2 * error_Bx.flatten(1).square().mean(dim=1) + LEAST_ERROR**2).sqrt()
 
 
 def fast() -> Recipe:
