@@ -172,7 +172,7 @@ class Sharpening(Upscaling):
 
 def x2_fast() -> Recipe:
     """Twice the size at once on a laptop's CPU."""
-    return _recipe("x2-fast", Config(scale=2, channels=32, depth=5, kinds=KINDS, parts=3), minutes=30, batch=16)
+    return _recipe("x2-fast", Config(scale=2, channels=32, depth=5, kinds=KINDS, parts=3), minutes=40, batch=16)
 
 
 def x2_best() -> Recipe:
