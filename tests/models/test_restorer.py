@@ -69,6 +69,9 @@ def test_windows_of_one_origin_share_what_is_read():
     both, logits = net(x, estimate=True)
     assert logits.shape == (2, len(CONFIG.kinds))
     torch.testing.assert_close(both[:1], net.upscale(x[:1].unbind(1), logits.mean(0)), rtol=0, atol=1e-5)
+    apart = net(x, group=1)
+    torch.testing.assert_close(apart, torch.cat([net(x[:1]), net(x[1:])]), rtol=0, atol=1e-5)
+    assert (apart - both).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("height", [1, 8, 9, 16, 23])

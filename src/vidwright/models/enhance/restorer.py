@@ -13,7 +13,7 @@ makes only what Lanczos misses, in its own dtype; the picture itself stays in fp
 A network that must serve every downscaler is worse for each than one made for it. So the reader estimates from the
 input alone how it was shrunk and coded, as probabilities p of its `kinds`, and each kernel is mixed for the picture
 from a shared one and a few parts (`nn.conv.DynamicConv2d`): the arithmetic is that of one plain network. While it
-learns, all windows of a batch come from inputs of one kind, as those of a clip do.
+learns, groups of windows come from inputs of one kind and share one estimate, as those of a clip do.
 
 Shapes: B batch, T = 2r + 1 frames, C channels, H height, W width of the input; s scale; K parts of the kernels.
 """
@@ -115,14 +115,15 @@ class Net(FrameModel):
         last: DynamicConv2d = self.convs[-1]  # pyright: ignore[reportAssignmentType]
         nn.init.zeros_(last.shared)  # training starts from Lanczos
 
-    def forward(self, x_BTCHW: Tensor, *, estimate: bool = False) -> Any:
+    def forward(self, x_BTCHW: Tensor, *, estimate: bool = False, group: int | None = None) -> Any:
         """Upscale the middle of T frames: (B, T, 3, H, W) in [0, 1], any float dtype -> (B, 3, s*H, s*W) fp32.
 
-        The B windows are taken to be of one origin: they share one estimate of how they were made. With `estimate` the
-        logits (B, kinds) of each window's come second.
+        `group` windows in a row, all of them if it is not given, are taken to be of one origin: they share one estimate
+        of how they were made. With `estimate` the logits (B, kinds) of each window's come second.
         """
         logits = self.reader(self.features(x_BTCHW.flatten(0, 1))).unflatten(0, x_BTCHW.shape[:2]).mean(1)
-        big_BCHW = self.upscale(x_BTCHW.unbind(1), logits.mean(0))
+        groups = zip(x_BTCHW.split(group or len(x_BTCHW)), logits.split(group or len(x_BTCHW)), strict=True)
+        big_BCHW = torch.cat([self.upscale(windows.unbind(1), read.mean(0)) for windows, read in groups])
         return (big_BCHW, logits) if estimate else big_BCHW
 
     def features(self, frame_BCHW: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Upscaling:
     """Upscale the middle of 2 * `radius` + 1 frames, whatever shrank them, and with `kind_weight` tell what did.
 
     `patch` is the side of the input's crops in pixels, `mix` how often each kind of shrinking is met, `group` how many
-    samples in a row are of one kind (a batch is shown in parts of so many), `screens` the number of drawn pages among
+    samples in a row are of one kind and are read together, `screens` the number of drawn pages among
     the clips. `luma_weight` is the weight of the error in luma beside that in R'G'B', `kind_weight` that of the
     cross-entropy of the kind. Validated by PSNR-Y over the shrinkings of `train/upscaling.py`.
     """
@@ -87,7 +87,7 @@ class Upscaling:
         low_BTCHW, target_BCHW = batch["low"].float() / 255, batch["high"].float() / 255
         if not self.kind_weight:
             return self.fidelity(net(low_BTCHW), target_BCHW)
-        output_BCHW, logits = net(low_BTCHW, estimate=True)
+        output_BCHW, logits = net(low_BTCHW, estimate=True, group=self.group)
         kind = self.kind_weight * cross_entropy(logits, batch["kind"])
         return {"kind": kind, **self.fidelity(output_BCHW, target_BCHW)}
 
@@ -151,7 +151,7 @@ class Sharpening(Upscaling):
         low_BTCHW = batch["low"].float() / 255
         base_BCHW = lanczos(low_BTCHW[:, self.radius], self.scale)
         true_BCHW = batch["high"].float() / 255
-        (output_BCHW, logits), verdict = net(low_BTCHW, estimate=True, true=true_BCHW, base=base_BCHW)
+        (output_BCHW, logits), verdict = net(low_BTCHW, estimate=True, group=self.group, true=true_BCHW, base=base_BCHW)
         truer = verdict.true - verdict.made  # of one input: relativistic, as of Jolicoeur-Martineau 2018
         return {
             **self.fidelity(output_BCHW, true_BCHW),
@@ -216,7 +216,7 @@ def _recipe(weights: str, config: Config, *, minutes: float, batch: int, task: t
         weights=weights,
         config=config,
         task=learned,
-        optimiser=Optimiser(kind="muon", learning_rate=4e-3, clip=0.1, ema=0.999, accumulate=batch // learned.group),
+        optimiser=Optimiser(kind="muon", learning_rate=4e-3, clip=0.1, ema=0.999),
         budget=Budget(minutes=minutes),
         batch=batch,
         validations=4,
