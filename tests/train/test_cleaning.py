@@ -15,7 +15,7 @@ from vidwright.models.enhance.cleaner import Config, Net
 from vidwright.train import cleaning
 from vidwright.train.cleaning import CODED, DAMAGES, UNSEEN, cleaned, quality
 from vidwright.train.optimiser import Optimiser
-from vidwright.train.recipes.cleaner import LEAST_ERROR, Cleaning, best, fast, rms
+from vidwright.train.recipes.cleaner import LEAST_ERROR, Cleaning, best, damage_of, fast
 
 
 def frames(count: int = 3) -> torch.Tensor:
@@ -80,22 +80,23 @@ def test_the_outputs_are_what_the_model_gives(folder):
 
 
 @pytest.mark.parametrize("margin", [0, 8])
-def test_the_losses_are_the_error_that_is_left_and_the_one_in_the_damage(margin):
+def test_the_losses_are_the_damage_that_is_left_and_the_error_in_how_much_there_was(margin):
     task = Cleaning(radius=1, patch=16, margin=margin, luma_weight=2.0, damage_weight=0.5)
     clean = torch.full((2, 3, 16 + 2 * margin, 16 + 2 * margin), 100, dtype=torch.uint8)
     seen = clean + torch.tensor([0, 8], dtype=torch.uint8).view(2, 1, 1, 1)
     net = untrained().requires_grad_(False)
     batch = {"seen": seen[:, None].expand(-1, 3, -1, -1, -1), "clean": clean}
     losses = task.objective(net, batch)
-    errors = torch.tensor([LEAST_ERROR, math.hypot(8, LEAST_ERROR)])
-    assert float(losses["rgb"]) == pytest.approx(float(errors.mean()), rel=1e-3)
-    assert float(losses["luma"]) == pytest.approx(2 * float(errors.mean()), rel=1e-3)
+    octaves = torch.tensor([math.log2(LEAST_ERROR), math.log2(8**2 + LEAST_ERROR**2) / 2])
+    assert float(losses["rgb"]) == pytest.approx(float(octaves.mean()), rel=1e-3)
+    assert float(losses["luma"]) == pytest.approx(2 * float(octaves.mean()), rel=1e-3)
     _, damage = net(batch["seen"].float() / 255, margin=margin, with_damage=True)
-    assert float(losses["damage"]) == pytest.approx(0.5 * float((damage - errors.log2()).abs().mean()), rel=1e-3)
+    assert float(losses["damage"]) == pytest.approx(0.5 * float((damage - octaves).abs().mean()), rel=1e-3)
 
 
-def test_the_error_is_each_samples_own():
-    assert rms(torch.tensor([[16.0, -16.0], [12.0, 4.0]]) / 255).tolist() == pytest.approx([257**0.5, 81**0.5])
+def test_an_octave_less_is_six_decibels():
+    error = torch.tensor([[16.0, -16.0], [8.0, 8.0]]) / 255
+    assert damage_of(error).tolist() == pytest.approx([4, 3], abs=0.02)
 
 
 def test_a_few_steps_lower_the_loss(folder):

@@ -13,8 +13,10 @@ next, are made once and kept. A recurrent state without end would make a frame h
 clip cut into pieces would no longer be the clip.
 
 The estimate reads the whole window, is told the truth while it learns (the RMS error of the input, as `damage`), and
-scales and shifts the U-Net's channels (Perez et al. 2018, FiLM). Below a damage that nobody sees the gate is shut, so
-clean video comes out as it came in, to the bit.
+scales and shifts the U-Net's channels (Perez et al. 2018, FiLM). Below a damage that nobody sees the gate is shut, and
+a frame comes out as it came in, to the bit. Noise it knows to a fifth of an octave. Coding it hardly tells from detail:
+clean footage is given about 2, so the gate stays open, and it is the U-Net that leaves it alone: to between 47 and
+62 dB what cameras see, to 41 a page of text.
 
 Alignment is along optical flow (DIS), found on grey pictures of half the size, where noise is weaker; from frame to
 frame, and put together over longer distances.
