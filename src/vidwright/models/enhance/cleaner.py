@@ -96,7 +96,6 @@ class Net(FrameModel):
         self.unet = UNet(inputs, 12, config.widths, depth=config.depth, act="leaky", condition=self.estimate.condition)
         nn.init.zeros_(self.unet.exit.weight)  # training starts from the input
         nn.init.zeros_(self.unet.exit.bias)  # pyright: ignore[reportArgumentType]
-        self.halo = _reach(len(config.widths), config.depth)
 
     def forward(self, x_BTCHW: Tensor, *, margin: int = 0, with_damage: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Clean the middle of 2r + 1 frames: (B, T, 3, H, W) in [0, 1], any float dtype -> (B, 3, H, W) fp32.
@@ -133,7 +132,7 @@ class Net(FrameModel):
         rows = max(STRIPE_POSITIONS // x_BCHW.shape[-1], 1)
         rows += -rows % self.unet.multiple
         clean_BCHW = middle_BCHW.float().clone()
-        for stripe, out_BCHW in stripes(lambda part: self.unet(part, c_BD), x_BCHW, rows=rows, halo=self.halo):
+        for stripe, out_BCHW in stripes(lambda part: self.unet(part, c_BD), x_BCHW, rows=rows, halo=self.unet.reach):
             clean = clean_BCHW[..., 2 * stripe.start : 2 * stripe.stop, :]
             residual = F.pixel_shuffle(out_BCHW.float() * part_B.view(-1, 1, 1, 1), 2)
             clean.add_(residual[..., : clean.shape[-2], : clean.shape[-1]])
@@ -251,14 +250,6 @@ def _strength(magnitude_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     """log2 of the mean and the mean of log2, (B, C) each: far apart where few are large."""
     mean_BC = magnitude_BCHW.mean(dim=(-2, -1))
     return (mean_BC + ONE_CODE).log2(), (magnitude_BCHW + ONE_CODE).log2().mean(dim=(-2, -1))
-
-
-def _reach(levels: int, depth: int) -> int:
-    """How many rows around a row of its input a U-Net looks at, at most, as a multiple of its strides."""
-    stages = sum((2 if level < levels - 1 else 1) * 2**level for level in range(levels))
-    strides = 2 ** (levels - 1)
-    rows = 2 + 2 * depth * stages + 2 * strides  # entry and exit; two convolutions per block; blocks of the strides
-    return rows + -rows % strides
 
 
 CARD = Card(
