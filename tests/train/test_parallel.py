@@ -105,7 +105,8 @@ def test_begun_by_one_and_gone_on_with_by_two(data, alone, tmp_path, shard):
     assert_same_run(tmp_path / "run", alone)
 
 
-@ALSO_COPIED
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [True, False], ids=["sharded", "copied"])
 def test_two_processes_that_work_in_parts(data, alone, tmp_path, shard):
     in_parts = replace(RECIPE, optimiser=replace(RECIPE.optimiser, accumulate=2))
     assert together(in_parts, at(data, tmp_path / "run", shard=shard)) == ["", ""]
