@@ -30,6 +30,7 @@ from vidwright.metrics.psnr import mean_psnr, psnr_y
 from vidwright.models.enhance import restorer
 from vidwright.nn.model import FrameModel
 from vidwright.train.adapt import divided
+from vidwright.train.losses import luma
 
 #: The ways of shrinking that can be repeated exactly, by the names that networks read.
 WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
@@ -55,8 +56,6 @@ UNLIKELY = 0.02
 
 #: Mean squared error of rounding to 8 bits: what is nearer than that is as near as can be.
 ROUNDING = 1 / 12 / 255**2
-
-LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 class AcrossScales:
@@ -167,7 +166,7 @@ def _whole(piece_TCHW: Tensor, scale: int) -> Tensor:
 
 def _error(output_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:
     difference_BCHW = output_BCHW.float() - target_BCHW
-    luma_BHW = torch.einsum("bchw,c->bhw", difference_BCHW, LUMA.to(difference_BCHW.device))
+    luma_BHW = luma(difference_BCHW)
     return difference_BCHW.square().mean() + luma_BHW.square().mean()
 
 

@@ -16,6 +16,9 @@ from vidwright.metrics.ms_ssim import ms_ssim
 #: Below this difference, in units of the peak, Charbonnier's loss is a parabola.
 EPSILON = 1e-3
 
+#: Weights of R', G' and B' in BT.601 luma.
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+
 #: Samples better than this mean squared error (40 dB) count less and less in `log_mse`.
 MSE_FLOOR = 1e-4
 
@@ -84,6 +87,11 @@ def hinge_generator(fake: Tensor) -> Tensor:
 def rate_distortion(bits_per_pixel: Tensor, distortion: Tensor, *, tradeoff: float) -> Tensor:
     """R + lambda D: means of the rate in bits per pixel and of `tradeoff` times the distortion, in its own unit."""
     return _wide(bits_per_pixel).mean() + tradeoff * _wide(distortion).mean()
+
+
+def luma(rgb_xCHW: Tensor) -> Tensor:
+    """BT.601 luma (..., H, W) of R'G'B' (..., 3, H, W), of differences as well as of pictures."""
+    return torch.einsum("...chw,c->...hw", rgb_xCHW, LUMA.to(rgb_xCHW.device))
 
 
 def _pair(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,13 +24,11 @@ from vidwright.data.samples import Split
 from vidwright.models.enhance.cleaner import Config
 from vidwright.train.cleaning import DAMAGES, UNSEEN, cleaned, quality
 from vidwright.train.excerpts import judged, truth
-from vidwright.train.losses import l1
+from vidwright.train.losses import l1, luma
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
-
-LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 #: An RMS error of one code value, 48 dB, is as good as none. Without a floor nothing would count but clean samples.
 LEAST_ERROR = 1.0
@@ -88,8 +86,7 @@ class Cleaning:
         left_BCHW = output_BCHW - target_BCHW
         return {
             "rgb": damage_of(left_BCHW).mean(),
-            "luma": self.luma_weight
-            * damage_of(torch.einsum("bchw,c->bhw", left_BCHW, LUMA.to(left_BCHW.device))).mean(),
+            "luma": self.luma_weight * damage_of(luma(left_BCHW)).mean(),
             "damage": self.damage_weight * l1(damage_B, damage_of(input_BCHW - target_BCHW)),
         }
 

@@ -20,14 +20,12 @@ from vidwright.models.enhance.deinterlacer import Config
 from vidwright.nn.model import FrameModel
 from vidwright.train.deinterlacing import deinterlaced
 from vidwright.train.excerpts import judged, truth
-from vidwright.train.losses import charbonnier
+from vidwright.train.losses import charbonnier, luma
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
 from vidwright.train.upscaling import mean_psnr_y
-
-LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,8 @@ class Deinterlacing:
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Charbonnier loss of R'G'B' and of luma."""
         output_B2CHW, truth_B2CHW = net(batch["interlaced"].float() / 255), batch["truth"].float() / 255
-        luma = [torch.einsum("bmchw,c->bmhw", rgb, LUMA.to(rgb.device)) for rgb in (output_B2CHW, truth_B2CHW)]
-        return {"rgb": charbonnier(output_B2CHW, truth_B2CHW), "luma": self.luma_weight * charbonnier(*luma)}
+        lumas = [luma(rgb) for rgb in (output_B2CHW, truth_B2CHW)]
+        return {"rgb": charbonnier(output_B2CHW, truth_B2CHW), "luma": self.luma_weight * charbonnier(*lumas)}
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """PSNR-Y in dB of eight frames of each shot; a picture of each."""

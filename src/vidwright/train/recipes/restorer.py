@@ -22,14 +22,12 @@ from vidwright.models.enhance.restorer import Config
 from vidwright.nn.critic import PatchCritic
 from vidwright.nn.resample import lanczos
 from vidwright.train.excerpts import judged, truth
-from vidwright.train.losses import charbonnier, cross_entropy, hinge_discriminator, hinge_generator
+from vidwright.train.losses import charbonnier, cross_entropy, hinge_discriminator, hinge_generator, luma
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
 from vidwright.train.upscaling import SHRINKS, detail, enlarge, mean_psnr_y
-
-LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +91,8 @@ class Upscaling:
 
     def fidelity(self, output_BCHW: Tensor, target_BCHW: Tensor) -> dict[str, Tensor]:
         """How far what the network made is from the truth."""
-        luma = [torch.einsum("bchw,c->bhw", rgb, LUMA.to(rgb.device)) for rgb in (output_BCHW, target_BCHW)]
-        return {"rgb": charbonnier(output_BCHW, target_BCHW), "luma": self.luma_weight * charbonnier(*luma)}
+        lumas = [luma(rgb) for rgb in (output_BCHW, target_BCHW)]
+        return {"rgb": charbonnier(output_BCHW, target_BCHW), "luma": self.luma_weight * charbonnier(*lumas)}
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """PSNR-Y in dB of eight frames of each shot, per kind of shrinking and over all; a picture of each."""
