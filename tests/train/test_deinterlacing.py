@@ -12,7 +12,8 @@ import scenes
 from vidwright.core.errors import UsageError
 from vidwright.io.filters import bwdif
 from vidwright.models.enhance.deinterlacer import Config, Net
-from vidwright.train.deinterlacing import RATE, deinterlaced
+from vidwright.train.deinterlacing import deinterlaced
+from vidwright.train.excerpts import RATE
 from vidwright.train.recipe import load
 from vidwright.train.recipes.deinterlacer import Deinterlacing
 from vidwright.train.upscaling import mean_psnr_y

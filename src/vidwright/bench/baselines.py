@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.core import Frame
-from vidwright.core.frame import FieldOrder
 from vidwright.data.degrade import to_bytes
 from vidwright.io.filters import filtered
 from vidwright.nn.resample import lanczos
+from vidwright.train.excerpts import RATE, as_bytes, as_frames
 from vidwright.train.interpolation import Way
 
 #: One way of doing a task.
 Restore = Callable[[Tensor], Tensor]
-
-#: Excerpts are taken for films of so many frames per second: filters need a time for each frame.
-RATE = Fraction(25)
 
 #: FFmpeg's filters against white noise of a standard deviation of 25 and of 10 code values: told how strong it is, with
 #: strengths that were chosen on three clips for each of the two. The second number of each pair is for the weaker one.
@@ -106,17 +102,6 @@ def between(way: Way, kept_TCHW: Tensor) -> Tensor:
     """What an interpolator makes half way between each two of T frames, from those two alone: T - 1 frames."""
     pairs = itertools.pairwise(as_frames(kept_TCHW, rate=RATE / 2))
     return as_bytes(way(first, second, [first.time + 1 / RATE])[0] for first, second in pairs)
-
-
-def as_frames(x_TCHW: Tensor, *, rate: Fraction = RATE, order: FieldOrder = "progressive") -> Iterator[Frame]:
-    """uint8 frames as a film of `rate` frames per second."""
-    for number, data in enumerate(x_TCHW):
-        yield Frame(data.float() / 255, number / rate, 1 / rate, field_order=order)
-
-
-def as_bytes(frames: Iterable[Frame]) -> Tensor:
-    """The pictures of a film, rounded to uint8."""
-    return torch.stack([to_bytes(frame.data * 255) for frame in frames])
 
 
 def _wide(x_TCHW: Tensor) -> Iterator[Tensor]:

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidwright.bench.baselines import RATE, as_frames
 from vidwright.core import Video, VideoInfo
 from vidwright.io.writer import save_video
 from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.run import run
+from vidwright.train.excerpts import RATE, as_frames
 
 #: Frames of the film that is measured on, and how often: the median counts.
 FRAMES, ROUNDS = 48, 3

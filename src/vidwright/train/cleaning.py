@@ -10,17 +10,16 @@ Shapes: T frames, C channels, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidwright.core import Frame
 from vidwright.data.degrade import to_bytes
 from vidwright.io.roundtrip import roundtrip
 from vidwright.metrics.psnr import mean_psnr, psnr, psnr_y
 from vidwright.nn.model import FrameModel
+from vidwright.train.excerpts import as_bytes, as_frames
 
 Damage = Callable[[Tensor], Tensor]
 
@@ -55,8 +54,7 @@ UNSEEN = ("crf15",)
 def cleaned(model: nn.Module, damaged_TCHW: Tensor) -> Tensor:
     """What a model makes of uint8 frames, as uint8 frames."""
     assert isinstance(model, FrameModel)
-    frames = (Frame(data.float() / 255, Fraction(number, 25)) for number, data in enumerate(damaged_TCHW))
-    return torch.stack([to_bytes(frame.data * 255) for frame in model.stream(frames)])
+    return as_bytes(model.stream(as_frames(damaged_TCHW)))
 
 
 def quality(damage: str, output_TCHW: Tensor, target_TCHW: Tensor) -> float:

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from vidwright.core import Frame
-from vidwright.data.degrade import to_bytes
 from vidwright.metrics.psnr import psnr
 from vidwright.nn.warp import warp
+from vidwright.train.excerpts import as_bytes
 from vidwright.vision.flow import optical_flow
 
 #: Frames of an excerpt: nine are kept and eight made.
@@ -36,7 +36,7 @@ def rebuilt(way: Way, truth_TCHW: Tensor) -> Tensor:
     """What `way`, a model's `between` for one, makes for the odd ones of uint8 frames, as uint8 frames."""
     kept = [Frame(data.float() / 255, Fraction(2 * n)) for n, data in enumerate(truth_TCHW[::2])]
     made = [way(first, second, [first.time + 1])[0] for first, second in itertools.pairwise(kept)]
-    return torch.stack([to_bytes(frame.data * 255) for frame in made])
+    return as_bytes(made)
 
 
 def mean_psnr(output_TCHW: Tensor, truth_TCHW: Tensor) -> float:

@@ -9,17 +9,16 @@ Shapes: T frames, C channels, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidwright.core import Frame
 from vidwright.data import degrade
 from vidwright.io.roundtrip import roundtrip
 from vidwright.metrics.psnr import psnr_y, studio_luma
 from vidwright.nn.model import FrameModel
+from vidwright.train.excerpts import as_bytes, as_frames
 
 LAPLACIAN = torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
 
@@ -41,8 +40,7 @@ SHRINKS: dict[str, Shrink] = {
 def enlarge(model: nn.Module, low_TCHW: Tensor) -> Tensor:
     """What a model makes of uint8 frames, as uint8 frames."""
     assert isinstance(model, FrameModel)
-    frames = (Frame(data.float() / 255, Fraction(number, 25)) for number, data in enumerate(low_TCHW))
-    return torch.stack([degrade.to_bytes(frame.data * 255) for frame in model.stream(frames)])
+    return as_bytes(model.stream(as_frames(low_TCHW)))
 
 
 def mean_psnr_y(output_TCHW: Tensor, target_TCHW: Tensor) -> float:
