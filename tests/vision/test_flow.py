@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidwright.data.seeding import generator
 from vidwright.nn.warp import warp
-from vidwright.vision.flow import LINES, Preset, optical_flow
+from vidwright.vision.flow import LINES, Preset, optical_flow, optical_flows
 
 
 def _texture(height: int, width: int, coarseness: int = 8) -> Tensor:
@@ -75,3 +75,18 @@ def test_motion_is_seen_in_luma():
     picture = torch.stack([grain, torch.full_like(grain, 0.25), 0.5 - grain])
     flow = optical_flow(picture[:, :, 3:-3], picture[:, :, :-6])
     assert torch.allclose(flow[:, 16:-16, 16:-16].flatten(1).median(dim=1).values, torch.tensor([3.0, 0]), atol=0.1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_batch_gives_the_flow_of_each_of_its_pictures(threads: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    pairs = [_moved(3, 0, 96, 96), _moved(0, -4, 96, 96), _moved(-2, 2, 96, 96)]
+    flows = optical_flows(*(torch.stack(side) for side in zip(*pairs, strict=True)), preset="light")
+    assert torch.equal(flows, torch.stack([optical_flow(*pair, preset="light") for pair in pairs]))
+
+
+def test_mixed_precision_of_a_training_changes_nothing():
+    pair = _moved(3, 1, 96, 96)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = optical_flow(*pair)
+    assert torch.equal(mixed, optical_flow(*pair))

@@ -1,6 +1,6 @@
 """Optical flow: dense inverse search, "Fast optical flow using dense inverse search", ECCV 2016, as OpenCV has it.
 
-Shape suffixes: C channels, H rows, W columns, 2 is (dx, dy) in pixels.
+Shape suffixes: B batch, C channels, H rows, W columns, 2 is (dx, dy) in pixels.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from vidwright.core.overlap import spread
 
 #: Flow is found at no more lines than this: at full size it is slower and, on fast motion, worse.
 LINES = 240
@@ -44,6 +46,17 @@ def optical_flow(first_CHW: Tensor, second_CHW: Tensor, *, lines: int = LINES, p
     return torch.from_numpy(flow_HW2).permute(2, 0, 1).contiguous()
 
 
+def optical_flows(first_BCHW: Tensor, second_BCHW: Tensor, *, preset: Preset = "medium") -> Tensor:
+    """`optical_flow` of each picture of a batch, (B, 2, H, W) fp32 on the batch's own device.
+
+    By as many threads as torch works with: on an accelerator the search would else be what training waits for.
+    """
+    pairs = zip(*(batch_BCHW.detach().float().cpu() for batch_BCHW in (first_BCHW, second_BCHW)), strict=True)
+    threads = min(torch.get_num_threads(), len(first_BCHW))
+    flows = spread(lambda pair: optical_flow(*pair, preset=preset), pairs, threads=threads)
+    return torch.stack(list(flows)).to(first_BCHW.device)
+
+
 def _search(preset: Preset) -> cv2.DISOpticalFlow:
     if preset == "fast":
         return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -59,7 +72,8 @@ def _grey(picture_CHW: Tensor, size: tuple[int, int]) -> np.ndarray:
     """8-bit luma: 0.1 dB better for interpolation than the mean of R'G'B', because green is what codecs keep best."""
     seen_CHW = picture_CHW[:3].detach().float()
     weights_C = LUMA if len(seen_CHW) == len(LUMA) else [1 / len(seen_CHW)] * len(seen_CHW)
-    grey_HW = torch.einsum("chw,c->hw", seen_CHW, seen_CHW.new_tensor(weights_C)).clamp(0, 1).mul(255).cpu().numpy()
+    with torch.autocast(seen_CHW.device.type, enabled=False):  # codes of bf16 would be whole steps apart
+        grey_HW = torch.einsum("chw,c->hw", seen_CHW, seen_CHW.new_tensor(weights_C)).clamp(0, 1).mul(255).cpu().numpy()
     shrinking = size[0] * size[1] < grey_HW.size
     resized_HW = cv2.resize(grey_HW, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     return np.rint(resized_HW).astype(np.uint8)

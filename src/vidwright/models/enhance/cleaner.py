@@ -42,7 +42,7 @@ from vidwright.nn.model import FrameModel
 from vidwright.nn.tile import stripes
 from vidwright.nn.unet import UNet
 from vidwright.nn.warp import warp
-from vidwright.vision.flow import Preset, optical_flow
+from vidwright.vision.flow import Preset, optical_flows
 
 #: Rows times columns, of half the resolution, that run at once: 1080p is one stripe, 4K four.
 STRIPE_POSITIONS = 2**19
@@ -197,8 +197,7 @@ def reduced(picture_BCHW: Tensor) -> Tensor:
 
 def motion(one_B1HW: Tensor, other_B1HW: Tensor) -> Tensor:
     """Flow (B, 2, H, W) from reduced pictures to others, in their own pixels."""
-    pairs = zip(one_B1HW, other_B1HW, strict=True)
-    return torch.stack([optical_flow(one, other, preset=SEARCH) for one, other in pairs]).to(one_B1HW.device)
+    return optical_flows(one_B1HW, other_B1HW, preset=SEARCH)
 
 
 def aligned(pictures: Sequence[Tensor], behind: Sequence[Tensor], ahead: Sequence[Tensor]) -> list[Tensor]:

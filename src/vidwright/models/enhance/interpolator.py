@@ -40,7 +40,7 @@ from vidwright.nn.activation import LEAK
 from vidwright.nn.model import InterpolationModel
 from vidwright.nn.unet import UNet
 from vidwright.nn.warp import warp
-from vidwright.vision.flow import optical_flow
+from vidwright.vision.flow import optical_flows
 
 #: What the network says is scaled to where its own numbers are about 1: pixels of flow, the mask's logit, and R'G'B'.
 FLOW_SCALE = 4.0
@@ -183,8 +183,8 @@ def _pair(x_BTCHW: Tensor) -> _Pair:
     height, width = x_BTCHW.shape[-2:]
     full_BTCHW = F.pad(x_BTCHW.float(), (0, -width % 4, 0, -height % 4, 0, 0), mode="replicate")
     half_BTCHW = _halved(full_BTCHW)
-    flows = [[optical_flow(a, b, preset="light"), optical_flow(b, a, preset="light")] for a, b in half_BTCHW.detach()]
-    flow_BS2HW = torch.stack([torch.stack(both) for both in flows]).to(half_BTCHW.device)
+    both_BTCHW = half_BTCHW.flatten(0, 1), half_BTCHW.flip(1).flatten(0, 1)  # there and back
+    flow_BS2HW = optical_flows(*both_BTCHW, preset="light").unflatten(0, half_BTCHW.shape[:2])
     return _Pair(full_BTCHW, half_BTCHW, flow_BS2HW, _still(half_BTCHW))
 
 

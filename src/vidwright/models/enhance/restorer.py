@@ -38,7 +38,7 @@ from vidwright.nn.model import FrameModel
 from vidwright.nn.resample import lanczos
 from vidwright.nn.tile import stripes
 from vidwright.nn.warp import warp
-from vidwright.vision.flow import optical_flow
+from vidwright.vision.flow import optical_flows
 
 #: Rows times columns that run at once: few enough for the caches and for memory, many enough that the rows which
 #: neighbouring stripes both compute are a small part. 640x360 is four stripes, 1080p thirty-two.
@@ -177,8 +177,7 @@ class Net(FrameModel):
 @torch.no_grad()
 def _moved(frame_BCHW: Tensor, onto_BCHW: Tensor) -> Tensor:
     """`frame` moved along its optical flow onto another, picture by picture."""
-    flows = [optical_flow(b_CHW, a_CHW) for a_CHW, b_CHW in zip(frame_BCHW, onto_BCHW, strict=True)]
-    return warp(frame_BCHW, torch.stack(flows).to(frame_BCHW.device))
+    return warp(frame_BCHW, optical_flows(onto_BCHW, frame_BCHW))
 
 
 CARD = Card(
