@@ -40,3 +40,19 @@ def test_the_update_has_the_size_of_adams(shape):
     p.grad = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     Muon([p], lr=1.0).step()
     assert 0.1 < float(p.detach().square().mean().sqrt()) < 0.3
+
+
+def test_parameters_of_one_shape_move_as_each_would_alone():
+    shapes = [(8, 4, 3, 3), (8, 36), (6, 5), (8, 4, 3, 3)]
+    gradients = [torch.randn(shape, generator=torch.Generator().manual_seed(n)) for n, shape in enumerate(shapes)]
+
+    def moved(parts: list[list[int]]) -> list[torch.Tensor]:
+        parameters = [nn.Parameter(torch.zeros(shape)) for shape in shapes]
+        for p, gradient in zip(parameters, gradients, strict=True):
+            p.grad = gradient
+        for part in parts:
+            Muon([parameters[n] for n in part], lr=0.1).step()
+        return [p.detach() for p in parameters]
+
+    for together, alone in zip(moved([[0, 1, 2, 3]]), moved([[0], [1], [2], [3]]), strict=True):
+        torch.testing.assert_close(together, alone)

@@ -140,9 +140,9 @@ class _Updater:
         self._require(state.finite(), "weight")
         state.step += 1
         decay = min(self.settings.ema, state.step / (state.step + 20))
+        parameters = dict(state.net.named_parameters())
         with torch.no_grad():
-            for name, p in state.net.named_parameters():
-                state.average[name].lerp_(p, 1 - decay)
+            torch._foreach_lerp_([state.average[name] for name in parameters], list(parameters.values()), 1 - decay)
         return losses, gradient
 
     def _backward(self, batch: Batch) -> dict[str, float]:

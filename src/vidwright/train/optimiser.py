@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,33 +66,42 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:
         """Move each parameter that has a gradient; `closure` is not used."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(p)
-                momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(p.grad)
-                update = p.grad.add(momentum, alpha=group["momentum"])  # Nesterov's look ahead
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(orthogonal(update.flatten(1)).view_as(p), alpha=-group["lr"] * _adam_size(p))
+                if p.grad is not None:
+                    alike[p.flatten(1).shape].append(p)
+            for shape, parameters in alike.items():
+                updates = torch.stack([self._update(p, group["momentum"]).flatten(1) for p in parameters])
+                size = group["lr"] * _adam_size(*shape)
+                for p, update_OI in zip(parameters, orthogonal(updates), strict=True):
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.add_(update_OI.view_as(p), alpha=-size)
+
+    def _update(self, p: nn.Parameter, decay: float) -> Tensor:
+        """The gradient and what is left of those before it: Nesterov's look ahead."""
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        momentum = state["momentum_buffer"].mul_(decay).add_(p.grad)
+        return p.grad.add(momentum, alpha=decay)
 
 
 def orthogonal(matrix_OI: Tensor) -> Tensor:
     """About U V^T of the singular value decomposition U S V^T: singular values end within about 0.7 to 1.2.
 
+    Of one matrix (O, I) or of many of one shape at once, (..., O, I), which an accelerator does in the time of one.
     Five steps of a quintic Newton-Schulz iteration in fp32 (bf16 on an accelerator); Jordan et al. 2024.
     """
-    tall = matrix_OI.shape[0] > matrix_OI.shape[1]
-    x = matrix_OI.T if tall else matrix_OI
+    tall = matrix_OI.shape[-2] > matrix_OI.shape[-1]
+    x = matrix_OI.mT if tall else matrix_OI
     x = x.to(torch.bfloat16 if x.is_cuda else torch.float32)
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(5):
-        square = x @ x.T
+        square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return (x.T if tall else x).to(matrix_OI.dtype)
+    return (x.mT if tall else x).to(matrix_OI.dtype)
 
 
-def _adam_size(p: Tensor) -> float:
-    rows, columns = p.flatten(1).shape
+def _adam_size(rows: int, columns: int) -> float:
     return 0.2 * max(rows, columns) ** 0.5
