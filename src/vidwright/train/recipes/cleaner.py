@@ -40,7 +40,7 @@ class Cleaning:
 
     `patch` is the side of the crops in pixels, around which motion is sought in `margin` more, `mix` how often each
     kind of damage is met, `luma_weight` the weight of the error in luma beside that in R'G'B', `damage_weight` that of
-    the error in the estimated damage. Validated by the mean PSNR over the kinds of damage of `train/cleaning.py` that
+    the error in the estimated damage, `harm_weight` that of what is worse after cleaning than before. Validated by the mean PSNR over the kinds of damage of `train/cleaning.py` that
     are seen.
     """
 
@@ -52,6 +52,7 @@ class Cleaning:
     margin: int = 0
     luma_weight: float = 1.0
     damage_weight: float = 1.0
+    harm_weight: float = 1.0
     mix: tuple[tuple[str, float], ...] = (
         ("white", 0.28),
         ("sensor", 0.06),
@@ -75,19 +76,23 @@ class Cleaning:
         return Damaged(folder, split, radius=self.radius, patch=side, mix=self.mix, seed=seed)
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """The damage that is left, in R'G'B' and in luma, and the error in how much there was, all in octaves.
+        """The damage that is left, in R'G'B' and in luma, the error in how much there was, and the harm; in octaves.
 
-        Each sample counts by its PSNR, which this is but for the unit, whether it was hardly damaged or badly.
+        Each sample counts by its PSNR, which this is but for the unit, whether it was hardly damaged or badly. Harm is
+        the damage that cleaning added to a sample's luma: what is clean and what is coded lightly look alike, and where
+        it is to guess, to leave a picture alone is the better guess.
         """
         seen_BTCHW, target_BCHW = batch["seen"].float() / 255, batch["clean"].float() / 255
         output_BCHW, damage_B = net(seen_BTCHW, margin=self.margin, with_damage=True)
         inner = (..., *(slice(self.margin, side - self.margin) for side in target_BCHW.shape[-2:]))
         input_BCHW, target_BCHW = seen_BTCHW[:, self.radius][inner], target_BCHW[inner]
-        left_BCHW = output_BCHW - target_BCHW
+        before_BCHW, left_BCHW = input_BCHW - target_BCHW, output_BCHW - target_BCHW
+        luma_B = damage_of(luma(left_BCHW))
         return {
             "rgb": damage_of(left_BCHW).mean(),
-            "luma": self.luma_weight * damage_of(luma(left_BCHW)).mean(),
-            "damage": self.damage_weight * l1(damage_B, damage_of(input_BCHW - target_BCHW)),
+            "luma": self.luma_weight * luma_B.mean(),
+            "harm": self.harm_weight * (luma_B - damage_of(luma(before_BCHW))).relu().mean(),
+            "damage": self.damage_weight * l1(damage_B, damage_of(before_BCHW)),
         }
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
