@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 import threading
 from collections import Counter, OrderedDict
 from itertools import pairwise
@@ -52,7 +52,7 @@ def test_frames_are_decoded_once(dataset, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(calls) == 2
-    copy.copy(clips).frames(0)  # as another process has it: nothing came along
+    pickle.loads(pickle.dumps(clips)).frames(0)  # as another process has it: nothing came along
     assert len(calls) == 3
 
 
@@ -88,6 +88,16 @@ def test_a_failure_is_not_kept():
     with pytest.raises(BadInput):
         cache.get(1, lambda: (_ for _ in ()).throw(BadInput("a", "b", "c")))
     assert cache.get(1, lambda: torch.ones(1)) == 1
+
+
+def test_no_tensor_travels_to_another_process():
+    cache = Cache(100)
+    cache.get(1, lambda: torch.ones(1))
+    arrived = pickle.loads(pickle.dumps(cache))
+    assert cache.bytes == 4 and arrived.bytes == 0
+    assert arrived.get(1, lambda: torch.zeros(1)) == 0
+    arrived.get(2, lambda: torch.ones(100, dtype=torch.uint8))
+    assert arrived.bytes <= 100  # its bound has come along
 
 
 @given(st.integers(1, 40), st.integers(1, 300), st.integers(1, 6), st.integers(1, 6), st.integers(0, 3))

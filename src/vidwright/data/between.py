@@ -10,10 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidwright.core.errors import BadInput
 from vidwright.data import augment, degrade
 from vidwright.data.clips import Clips, Order
-from vidwright.data.index import open_shots
+from vidwright.data.index import large_shots
 from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
 
@@ -44,11 +43,7 @@ class Between:
     """
 
     def __init__(self, folder: Path, split: Split, *, size: int, seed: int = 0, cache_bytes: int = CACHE_BYTES) -> None:
-        found = open_shots(folder, split)
-        shots = [shot for shot in found if shot.frames > LONGEST and min(shot.height, shot.width) >= size]
-        if not shots:
-            cause = f"none of its {len(found)} shots has {LONGEST + 1} frames of {size} x {size} pixels"
-            raise BadInput(folder, cause, "ask for smaller squares, or give longer or larger clips")
+        shots = large_shots(folder, split, frames=LONGEST + 1, side=size)
         self._clips = Clips(shots, cache_bytes=cache_bytes)
         self._size, self._seed = size, seed
         self._length = sum(shot.frames for shot in shots)

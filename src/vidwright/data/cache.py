@@ -14,7 +14,8 @@ class Cache:
     """Tensors by number; those not asked for the longest go when there are more than `most` bytes of them.
 
     Any thread may ask. A tensor is made once, however many threads ask while it is being made, and they share it: it
-    must not be written to. One that is larger than `most` is given and not kept.
+    must not be written to. One that is larger than `most` is given and not kept. Sent to another process a cache
+    arrives empty.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,6 +23,9 @@ class Cache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[int, Future[Tensor]] = OrderedDict()
         self._sizes: dict[int, int] = {}  # of those that are made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Cache, (self._most,)
 
     @property
     def bytes(self) -> int:

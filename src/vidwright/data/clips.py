@@ -30,14 +30,10 @@ class Clips:
 
     def __init__(self, shots: Sequence[Shot], *, cache_bytes: int = CACHE_BYTES) -> None:
         self.shots = tuple(shots)
-        self._cache_bytes = cache_bytes
         self._cache = Cache(cache_bytes)
 
     def __len__(self) -> int:
         return len(self.shots)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _clips, (self.shots, self._cache_bytes)
 
     def frames(self, number: int) -> Tensor:
         """uint8 (T, 3, H, W) R'G'B' of shot `number`, upright; shared, so not to be written to.
@@ -46,10 +42,6 @@ class Clips:
         """
         shot = self.shots[number]
         return self._cache.get(number, lambda: _decoded(shot))
-
-
-def _clips(shots: tuple[Shot, ...], cache_bytes: int) -> Clips:
-    return Clips(shots, cache_bytes=cache_bytes)
 
 
 def _decoded(shot: Shot) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,7 +69,7 @@ class Crops:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._scale, self._patch, self._mix, self._seed = scale, patch, tuple(mix), seed
-        self._radius, self._group, self._cache_bytes = radius, group, cache_bytes
+        self._radius, self._group = radius, group
         self._shots = tuple(open_shots(folder, split))
         self._draws = [2 * n + small for n, shot in enumerate(self._shots) for small in self._usable(n, shot)]
         if not self._draws:
@@ -80,13 +79,6 @@ class Crops:
         self._length = CROPS_PER_FRAME * FRAMES_PER_DRAW * len(self._draws)
         self._order = Order(len(self._draws), self._length, seed, reuse=REUSE, spread=SPREAD)
         self._cache = Cache(cache_bytes)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cache": None}  # a worker process has a cache of its own
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._cache = Cache(self._cache_bytes)
 
     def __len__(self) -> int:
         return self._length

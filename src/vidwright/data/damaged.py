@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +51,6 @@ REUSE, SPREAD = 16, 8
 #: How often footage is a little out of focus, and the least and most of it: a Gaussian's standard deviation in pixels.
 BLURRED, SOFTEST = 0.1, (0.3, 0.8)
 
-
 #: A drawn page for so many pieces of footage: what screens show, of which folders of clips hold little.
 PIECES_PER_PAGE = 10
 
@@ -91,7 +89,6 @@ class Damaged:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._radius, self._patch, self._mix, self._seed = radius, patch, tuple(mix), seed
-        self._cache_bytes = cache_bytes
         shots = enumerate(open_shots(folder, split))
         self._pieces = [piece for number, shot in shots for piece in self._cuts(shot, generator(seed, number))]
         if not self._pieces:
@@ -102,13 +99,6 @@ class Damaged:
         self._order = Order(len(self._pieces), self._length, seed, reuse=REUSE, spread=SPREAD)
         self._cache = Cache(cache_bytes)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cache": None}  # a worker process has a cache of its own
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._cache = Cache(self._cache_bytes)
-
     def __len__(self) -> int:
         return self._length
 
@@ -116,9 +106,8 @@ class Damaged:
         """Sample `k` of `epoch`: shots come by their pixels, places evenly."""
         random = generator(self._seed, epoch, k)
         piece = self._order.shot(epoch, k)
-        kind = self._mix[int(torch.multinomial(torch.tensor([often for _, often in self._mix]), 1, generator=random))][
-            0
-        ]
+        weights = torch.tensor([often for _, often in self._mix])
+        kind, _ = self._mix[int(torch.multinomial(weights, 1, generator=random))]
         clean_TCHW = seen_TCHW = self._clean(piece)
         if kind in COPIES:
             copies = [number for number, copy in enumerate(COPIES) if copy == kind]

@@ -10,10 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidwright.core.errors import BadInput
 from vidwright.data import augment, degrade
 from vidwright.data.clips import CACHE_BYTES, Clips, Order
-from vidwright.data.index import open_shots
+from vidwright.data.index import large_shots
 from vidwright.data.motion import camera, film
 from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
@@ -40,11 +39,7 @@ class Excerpts:
         filmed: float = 0.25,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        found = open_shots(folder, split)
-        shots = [shot for shot in found if shot.frames >= frames and min(shot.height, shot.width) >= size]
-        if not shots:
-            cause = f"none of its {len(found)} shots has {frames} frames of {size} x {size} pixels"
-            raise BadInput(folder, cause, "ask for shorter or smaller excerpts, or give longer or larger clips")
+        shots = large_shots(folder, split, frames=frames, side=size)
         self._clips = Clips(shots, cache_bytes=cache_bytes)
         self._frames, self._size, self._seed, self._filmed = frames, size, seed, filmed
         self._plain = split == "valid"

@@ -141,6 +141,16 @@ def open_shots(folder: Path, split: Split) -> list[Shot]:
     return chosen
 
 
+def large_shots(folder: Path, split: Split, *, frames: int, side: int) -> list[Shot]:
+    """Those of `open_shots` with at least so many frames, rows and columns. Raises `BadInput` when there is none."""
+    found = open_shots(folder, split)
+    shots = [shot for shot in found if shot.frames >= frames and min(shot.height, shot.width) >= side]
+    if not shots:
+        cause = f"none of its {len(found)} shots has {frames} frames of {side} x {side} pixels"
+        raise BadInput(folder, cause, "ask for shorter or smaller samples, or give longer or larger clips")
+    return shots
+
+
 def piece_frames(width: int, height: int, shortest: int = 1) -> int:
     """The most frames of a piece of that size, but not fewer than `shortest`."""
     return max(shortest, min(PIECE_FRAMES, PIECE_BYTES // (3 * width * height)), 1)

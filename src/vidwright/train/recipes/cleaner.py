@@ -39,9 +39,9 @@ class Cleaning:
     """Clean the middle one of 2 * `radius` + 1 frames, whatever damaged them, and tell how much it was.
 
     `patch` is the side of the crops in pixels, around which motion is sought in `margin` more, `mix` how often each
-    kind of damage is met, `luma_weight` the weight of the error in luma beside that in R'G'B', `damage_weight` that of
-    the error in the estimated damage, `harm_weight` that of what is worse after cleaning than before. Validated by the mean PSNR over the kinds of damage of `train/cleaning.py` that
-    are seen.
+    kind of damage is met. Beside the error in R'G'B' `luma_weight` is the weight of that in luma, `damage_weight` of
+    that in the estimated damage, and `harm_weight` of what is worse after cleaning than before. Validated by the mean
+    PSNR over the kinds of damage of `train/cleaning.py` that are seen.
     """
 
     watch: ClassVar[str] = "psnr"
