@@ -27,6 +27,7 @@ from vidwright.io.writer import encode_segment, segment_suffix
 from vidwright.jobs.folder import Done
 from vidwright.jobs.job import Job
 from vidwright.jobs.segments import Segment
+from vidwright.nn.tile import is_out_of_memory
 
 #: Decoded frames waiting for the model.
 AHEAD = 1
@@ -55,7 +56,7 @@ class Maker:
             with closing(self._frames(segment, progress)) as frames:  # nobody reads when the cursor is closed
                 made = encode_segment(frames, self._process.info, path, self._job.settings)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "alloc" in str(error) or "out of memory" in str(error):
+            if is_out_of_memory(error):
                 raise _out_of_memory(self._job.input) from error
             raise
         return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
