@@ -20,6 +20,7 @@ Shapes: B batch, T frames of a window or a piece, C channels, H height, W width;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,9 @@ from vidwright.data.loader import Batch
 from vidwright.metrics.psnr import mean_psnr, psnr_y
 from vidwright.models.enhance import restorer
 from vidwright.nn.model import FrameModel
-from vidwright.train.adapt import divided
+from vidwright.train.adapt import OPTIMISER, divided
 from vidwright.train.losses import luma
+from vidwright.train.optimiser import Optimiser
 
 #: The ways of shrinking that can be repeated exactly, by the names that networks read.
 WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
@@ -64,6 +66,9 @@ class AcrossScales:
     `ways` is how likely the clip was shrunk in each of `WAYS`. Raises `ValueError` for fewer than two pieces, pictures
     too small to be shrunk, and as `read` does.
     """
+
+    optimiser: ClassVar[Optimiser] = OPTIMISER
+    judged: ClassVar[str] = "shrunk and enlarged again"
 
     def __init__(self, net: FrameModel, pieces: Sequence[Tensor]) -> None:
         self._scale, self._needs = net.needs.scale, net.needs

@@ -5,7 +5,8 @@
           '----------------- judged on pieces of the clip that nothing was learned from ---'--> the better of the two
 
 A clip is known by its pieces: some successive frames here and there, uint8 (T, 3, H, W). Most of them are learned from;
-every fourth is only judged by. What is learned of them is a lesson (`train/across_scales.py`, for upscalers).
+every fourth is only judged by. What is learned of them is a lesson: `train/frame_to_frame.py` for cleaners,
+`train/across_scales.py` for upscalers, `train/between_frames.py` for interpolators.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,17 @@ OPTIMISER = Optimiser(learning_rate=1.5e-3, warmup=20, ema=0.98)
 
 
 class Lesson(Protocol):
-    """What a clip teaches a network of itself; made of the clip's pieces, and of the network before it learns."""
+    """What a clip teaches a network of itself; made of the clip's pieces, and of the network before it learns.
+
+    `optimiser` is how it is learned unless told otherwise, `judged` in words what the held-out frames are judged by.
+    """
+
+    optimiser: ClassVar[Optimiser]
+    judged: ClassVar[str]
+
+    def __init__(self, net: Any, pieces: Sequence[Tensor]) -> None:
+        """Raises `ValueError`, which says why, where the pieces teach such a network nothing."""
+        ...
 
     def learning(self, net: nn.Module) -> list[nn.Parameter]:
         """The parameters that are to be moved."""
@@ -90,7 +101,7 @@ def adapt(
     lesson: Lesson,
     budget: Budget,
     *,
-    optimiser: Optimiser = OPTIMISER,
+    optimiser: Optimiser | None = None,
     seed: int = 0,
     watch: Callable[[Step], None] = lambda step: None,
 ) -> Gain:
@@ -104,6 +115,7 @@ def adapt(
     before = lesson.quality(net)
     for parameter in lesson.learning(net):
         parameter.requires_grad_(True)
+    optimiser = optimiser or lesson.optimiser
     state = State.fresh(net, optimiser)
     world = World(next(net.parameters()).device)
     steps = train(state, _batches(lesson, seed), lesson.objective, optimiser=optimiser, budget=budget, world=world)
