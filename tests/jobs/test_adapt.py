@@ -5,23 +5,30 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+import torch
 
 import media
+import scenes
 import tiny
 from doing import exact, listing, pictures
 from vidwright.core import VideoInfo
 from vidwright.core.errors import Interrupted
 from vidwright.core.files import sha256
 from vidwright.jobs import adapt as adapting
+from vidwright.jobs.estimate import estimate
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
+from vidwright.models.enhance import cleaner
 from vidwright.models.enhance.restorer import Net
 from vidwright.train.schedule import Budget
 from vidwright.weights.store import read_header, save_weights
 
 HERE = Local(threads=1)
+INFO = VideoInfo(64, 48, Fraction(25), Fraction(1, 25), length=24)
+CLEANER = cleaner.Config(radius=1, align=False, widths=(4, 6), estimate=4)
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +57,8 @@ def job(source, output, **options):
 
 
 def pupil(learner, frames: int = 24) -> adapting.Pupil:
-    found = learner.pupil(VideoInfo(64, 48, Fraction(25), Fraction(1, 25), length=frames))
-    assert found is not None
-    return found
+    assert learner.learners() == ["enlarge"]
+    return learner.pupil("enlarge", VideoInfo(64, 48, Fraction(25), Fraction(1, 25), length=frames), 1.0)
 
 
 def test_it_learns_once_and_all_use_the_same_weights(tmp_path, source, few_steps):
@@ -61,15 +67,18 @@ def test_it_learns_once_and_all_use_the_same_weights(tmp_path, source, few_steps
     (learned,) = adapting.cache_folder().iterdir()
     gain = adapting.Gain(**read_header(learned)["adapted"])
     assert gain.won and gain.steps == 12
-    words = f"in.mkv: learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, shrunk and enlarged again"
-    assert told[-2:] == ["in.mkv: learning from the clip", words]
+    words = (
+        f"in.mkv: restorer: learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, "
+        "shrunk and enlarged again"
+    )
+    assert told[-2:] == ["in.mkv: restorer: learning from the clip", words]
     stamp = learned.stat().st_mtime_ns
     again = run(job(source, tmp_path / "b.mkv"), on=Local(workers=2, threads=1), tell=told.append)
     assert told[-1] == f"{words}, in an earlier run"
     assert list(adapting.cache_folder().iterdir()) == [learned] and learned.stat().st_mtime_ns == stamp
     plain = run(job(source, tmp_path / "c.mkv", adapt=None), on=HERE)
     assert pictures(first.output) == pictures(again.output) != pictures(plain.output)
-    assert first.details["job"]["model"] == str(learned) and sha256(source) == before
+    assert first.details["job"]["learned"] == {"enlarge": str(learned)} and sha256(source) == before
 
 
 def test_a_resumed_job_goes_on_with_what_it_learned(tmp_path, source, few_steps):
@@ -96,9 +105,85 @@ def test_stopped_while_learning_nothing_is_left(tmp_path, source):
 def test_what_is_learned_depends_on_what_decides_it(tmp_path, source):
     places = {
         pupil(job(source, tmp_path / "a.mkv", **options)).place()
-        for options in ({}, {"seed": 1}, {"adapt": 2.0}, {"start": 0.2}, {"crf": 3})
+        for options in ({}, {"seed": 1}, {"start": 0.2}, {"crf": 3}, {"deinterlace": "bwdif"})
     }
     assert len(places) == 3
+
+
+def test_what_is_learned_behind_a_network_depends_on_its_weights(tmp_path, source):
+    net, places = tiny.randomise(cleaner.Net(CLEANER)), set()
+    for number in range(2):
+        path = tmp_path / f"{number}.safetensors"
+        torch.nn.init.constant_(net.unet.exit.bias, number / 10)
+        save_weights(path, net.state_dict(), {"model": "enhance/cleaner", "config": asdict(CLEANER)})
+        learner = job(source, tmp_path / "a.mkv", clean="on", learned={"clean": path})
+        places |= {learner.pupil(step, INFO, 1.0).place() for step in learner.learners()}
+    assert len(places) == 4
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """A texture that moves, under noise that is new in each frame."""
+    x_TCHW = scenes.scene(0, 24, (128, 96)) * 0.4 + 0.3
+    noise = torch.randn(x_TCHW.shape, generator=torch.Generator().manual_seed(0))
+    return scenes.write(tmp_path / "in.mkv", (x_TCHW + 0.08 * noise).clamp(0, 1), crf=None, codec="ffv1")
+
+
+def test_all_networks_learn_one_after_the_other_and_share_the_minutes(tmp_path, noisy, monkeypatch):
+    minutes, told = [], []
+
+    def budget(**given) -> Budget:
+        minutes.append(given["minutes"])
+        return Budget(steps=3)
+
+    monkeypatch.setattr("vidwright.jobs.enhance.Budget", budget)
+    options = {"clean": "on", "fps": "50", "adapt": 6.0}
+    first = run(job(noisy, tmp_path / "a.mkv", **options), on=HERE, tell=told.append)
+    assert minutes == [2, 2, 2], told
+    assert told[0].endswith("; first cleaner, restorer, interpolator learn from the clip, 6 min in all")
+    assert [words.split(": ")[1] for words in told[1::2]] == ["cleaner", "restorer", "interpolator"]
+    learned = first.details["job"]["learned"]
+    assert list(learned) == ["clean", "enlarge", "interpolate"] and first.frames == 48
+    assert {read_header(Path(path))["model"] for path in learned.values()} == {
+        "enhance/cleaner", "enhance/restorer", "enhance/interpolator"
+    }  # fmt: skip
+    again = run(job(noisy, tmp_path / "b.mkv", **options), on=HERE, tell=told.append)
+    assert again.details["job"]["learned"] == learned and pictures(first.output) == pictures(again.output)
+
+
+def test_the_minutes_of_a_network_that_learns_nothing_go_to_the_others(tmp_path, source, monkeypatch):
+    minutes = []
+
+    def budget(**given) -> Budget:
+        minutes.append(given["minutes"])
+        return Budget(steps=2)
+
+    monkeypatch.setattr("vidwright.jobs.enhance.Budget", budget)
+    report = run(job(source, tmp_path / "a.mkv", clean="on", adapt=4.0), on=HERE)  # without any noise
+    assert minutes == [2, 4] and list(report.details["job"]["learned"]) == ["enlarge"]
+
+
+def test_a_dry_run_says_that_networks_would_learn(tmp_path, source):
+    told = []
+    estimate(job(source, tmp_path / "a.mkv", adapt=1.5), threads=1, tell=told.append)
+    assert told[0].endswith("-> x2; first restorer learn from the clip, 1.5 min in all")
+    assert not adapting.cache_folder().exists()
+
+
+def test_the_weights_used_last_are_kept(tmp_path, source, monkeypatch):
+    monkeypatch.setattr("vidwright.jobs.enhance.Budget", lambda minutes: Budget(steps=1))
+
+    def learned(seed: int) -> Path:
+        learner = pupil(job(source, tmp_path / "a.mkv", seed=seed))
+        found = adapting.learn(learner, tell=lambda words: None, stop=threading.Event())
+        assert found == learner.place()
+        return found
+
+    first, second = learned(1), learned(2)
+    assert learned(1) == first and set(adapting.cache_folder().iterdir()) == {first, second}
+    monkeypatch.setattr(adapting, "CACHE_BYTES", 2 * first.stat().st_size + 9)
+    third = learned(3)
+    assert set(adapting.cache_folder().iterdir()) == {first, third}
 
 
 @pytest.mark.parametrize(

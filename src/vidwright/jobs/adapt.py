@@ -2,6 +2,10 @@
 
     input --pieces--> the steps before the network --> lesson --train/adapt.py--> weights in the cache, by their key
 
+The networks of a job learn one after the other, in the order of their work: what one is given at work comes from those
+before it as they are once they have learned, and so does what it learns from. Only the interpolator learns before
+anything is enlarged: from twice the time between frames it sees about the motion that enlarging by two will make of it.
+
 Weights that were learned once are found again: by the next run, by worker processes, and by a job that is resumed.
 What is found was made in the minutes of its day, so it is the file that stands in a job's key, and not the minutes.
 """
@@ -13,13 +17,16 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import vidwright
 from vidwright import models
@@ -31,9 +38,10 @@ from vidwright.data.seeding import generator
 from vidwright.io.reader import Picture, Reader
 from vidwright.jobs.folder import fingerprint
 from vidwright.jobs.job import Process, Tell
-from vidwright.nn.model import FrameModel
 from vidwright.train.across_scales import AcrossScales
-from vidwright.train.adapt import Gain, adapt
+from vidwright.train.adapt import Gain, Lesson, adapt
+from vidwright.train.between_frames import BetweenFrames
+from vidwright.train.frame_to_frame import FrameToFrame
 from vidwright.train.loop import Step
 from vidwright.train.schedule import Budget
 from vidwright.weights import foreign
@@ -45,17 +53,30 @@ PIECES, FRAMES = 16, 8
 FEWEST = 4
 #: Rows and columns that are kept of larger pictures: all pieces together are 100 MB.
 SIDE = 512
+#: Bytes of learned weights that are kept; those that were used last.
+CACHE_BYTES = 2**29
+
+#: A step whose network can learn.
+Learner = Literal["clean", "enlarge", "interpolate"]
+
+#: What its network learns, in the order of the work: each is given what those before it make once they have learned.
+LESSONS: Mapping[Learner, type[Lesson]] = MappingProxyType(
+    {"clean": FrameToFrame, "enlarge": AcrossScales, "interpolate": BetweenFrames}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
-    """A network that is to learn from `source`: weights of `model`, for `budget`, from what `before` makes of frames.
+    """The network of a `step` that is to learn from `source`.
+
+    These are `weights` of `model`; they learn for `budget` from what `before` makes of frames.
 
     `said` is all else that decides what is learned, as JSON has it.
     """
 
     source: Path
     info: VideoInfo
+    step: Learner
     model: str
     weights: Path
     budget: Budget
@@ -77,39 +98,37 @@ class Pupil:
         return cache_folder() / f"{name}.safetensors"
 
 
-def learned(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
+def learn(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
     """The file of the weights after learning, made now unless it is there; None if there is nothing to learn from.
 
     Where nothing was won these are the plain weights. `tell` is told what came of it. Raises `Interrupted` when `stop`
     gets set, `JobFailed` when the cache cannot be written, and `BadInput`; nothing is left behind then.
     """
-    name, path = pupil.source.name, pupil.place()
+    name, path = f"{pupil.source.name}: {pupil.model.rpartition('/')[2]}", pupil.place()
+    judged = LESSONS[pupil.step].judged
     if path.is_file():
-        gain = Gain(**read_header(path)["adapted"])
-        tell(f"{name}: {_words(gain)}, in an earlier run")
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        tell(f"{name}: {_words(Gain(**read_header(path)['adapted']), judged)}, in an earlier run")
         return path
     _make_folder(path.parent)
-    network = models.load(pupil.model, pupil.weights, kind=FrameModel, device=pupil.device, dtype="fp32")
-    try:
-        lesson = AcrossScales(network, list(pieces(pupil)))
-    except ValueError as error:
-        tell(f"{name}: nothing to learn from, the plain weights are used ({error})")
-        return None
-    tell(f"{name}: learning from the clip")
+    network = models.load(pupil.model, pupil.weights, kind=nn.Module, device=pupil.device, dtype="fp32")
 
     def watch(step: Step) -> None:
         if stop.is_set():
             raise Interrupted(pupil.source, "stopped while learning from the clip", "run the same command to start")
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
-    try:
+    with _all_threads():
+        try:
+            lesson = LESSONS[pupil.step](network, list(pieces(pupil)))
+        except ValueError as error:
+            tell(f"{name}: nothing to learn from, the plain weights are used ({error})")
+            return None
+        tell(f"{name}: learning from the clip")
         gain = adapt(network, lesson, pupil.budget, seed=pupil.seed, watch=watch)
-    finally:
-        torch.set_num_threads(threads)
     header = foreign.identify(pupil.weights) | {"adapted": dataclasses.asdict(gain)}
     save_weights(path, network.state_dict(), header)
-    tell(f"{name}: {_words(gain)}")
+    _prune(path)
+    tell(f"{name}: {_words(gain, judged)}")
     return path
 
 
@@ -169,7 +188,27 @@ def _make_folder(folder: Path) -> None:
         raise JobFailed(folder, "the folder may not be written to", "set XDG_CACHE_HOME to one that may")
 
 
-def _words(gain: Gain) -> str:
+@contextmanager
+def _all_threads() -> Generator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _prune(newest: Path) -> None:
+    """Remove the weights that were not used for longest, until all of them take `CACHE_BYTES` at most."""
+    files = {path: path.stat() for path in newest.parent.glob("*.safetensors") if path != newest}
+    room = CACHE_BYTES - newest.stat().st_size
+    for path in sorted(files, key=lambda path: files[path].st_atime_ns, reverse=True):
+        room -= files[path].st_size
+        if room < 0:
+            path.unlink(missing_ok=True)
+
+
+def _words(gain: Gain, judged: str) -> str:
     if gain.won:
-        return f"learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, shrunk and enlarged again"
+        return f"learned from the clip: {gain.decibels:+.2f} dB on its held-out frames, {judged}"
     return "nothing was won by learning from the clip, the plain weights are used"

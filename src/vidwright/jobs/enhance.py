@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import torch
+from pydantic import Field
 
 from vidwright import models
 from vidwright.core import Video, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.core.files import sha256
-from vidwright.jobs.adapt import Pupil, learned
+from vidwright.jobs.adapt import LESSONS, Learner, Pupil, learn
 from vidwright.jobs.auto import decide, look_at
 from vidwright.jobs.job import Job, Process, Tell, share_threads
 from vidwright.jobs.options import EnhanceOptions
@@ -28,6 +30,10 @@ N = TypeVar("N", FrameModel, InterpolationModel)
 
 #: How much the largest networks enlarge; beyond that Lanczos does the rest.
 LARGEST = 4
+
+
+#: A model and its weights, as `models.load` is given them.
+Named = tuple[str, str | Path | None]
 
 
 @runtime_checkable
@@ -53,48 +59,70 @@ class Networks:
 
 
 class Enhance(Job, EnhanceOptions):
-    """Enhance one file: `run(Enhance(input=..., output=..., scale=2))`."""
+    """Enhance one file: `run(Enhance(input=..., output=..., scale=2))`.
+
+    `learned` are weights that came of learning from the input, instead of those that `model` and `quality` name.
+    """
+
+    learned: dict[Learner, Path] = Field(default_factory=dict[Learner, Path])
 
     def decided(self) -> tuple[Self, str]:
         found = look_at(self.input, self)
         job = decide(found, self)
-        return job, f"{self.input.name}: {found.words()} -> {job.words()}"
+        words = f"{self.input.name}: {found.words()} -> {job.words()}"
+        if job.adapt is not None and (names := [job.named()[step][0].rpartition("/")[2] for step in job.learners()]):
+            words += f"; first {', '.join(names)} learn from the clip, {job.adapt:g} min in all"
+        return job, words
 
     def adapted(self, info: VideoInfo, *, tell: Tell, stop: threading.Event) -> Self:
         if self.adapt is None:
             return self
-        pupil = self.pupil(info)
-        if pupil is None:
+        job, minutes, steps = self, self.adapt, self.learners()
+        if not steps:
             tell(f"{self.input.name}: nothing that is used here can learn from the clip")
-            return self
-        found = learned(pupil, tell=tell, stop=stop)
-        return self if found is None else self.model_copy(update={"model": str(found)})
+        for number, step in enumerate(steps):
+            share = minutes / (len(steps) - number)
+            found = learn(job.pupil(step, info, share), tell=tell, stop=stop)
+            if found is not None:  # or else its minutes are left to the others
+                minutes -= share
+                job = job.model_copy(update={"learned": job.learned | {step: found}})
+        return job
 
-    def pupil(self, info: VideoInfo) -> Pupil | None:
-        """The network that enlarges, to learn from the input behind the steps before it; None if there is none."""
-        name, weights = self._named().get("enlarge", ("", None))
-        path = models.weights_path(name, weights) if name else None
-        if self.adapt is None or path is None:
-            return None
+    def learners(self) -> list[Learner]:
+        """The steps whose networks can learn from the input, in their order."""
+        networks, named = self.networks(), self.named()
+        used: list[Learner] = [step for step in LESSONS if getattr(networks, step) is not None]
+        return [step for step in used if models.weights_path(*named[step]) is not None]
+
+    def pupil(self, step: Learner, info: VideoInfo, minutes: float) -> Pupil:
+        """The network of one of `learners`, to learn for `minutes` from the input behind what comes before it."""
+        named = self.named()
+        path = models.weights_path(*named[step])
+        assert path is not None  # as `learners` has it
+        cleaned = step != "clean" and self.clean == "on"
         before = self.model_copy(update={"scale": 1, "fps": None})
         networks = replace(self.networks(), enlarge=None, interpolate=None)
-        needed = self.deinterlace != "off" or networks.clean is not None
+        if not cleaned:
+            networks = replace(networks, clean=None)
+        needed = self.deinterlace != "off" or cleaned
+        says = {"deinterlace", "field_order", *({"strength"} if cleaned else ())}
+        behind = {each: named[each] for each in ("deinterlace", "clean") if getattr(networks, each) is not None}
         return Pupil(
             source=self.input,
             info=info,
-            model=name,
+            step=step,
+            model=named[step][0],
             weights=path,
-            budget=Budget(minutes=self.adapt),
+            budget=Budget(minutes=minutes),
             before=before.process(info, networks, threads=1) if needed else chain(info, []),
             device=self.device,
             seed=self.seed,
             max_pixels=self.max_pixels,
-            said=before.model_dump(mode="json", include={"clean", "strength", "deinterlace", "field_order", "quality"}),
+            said={**before.model_dump(mode="json", include=says), "behind": _sha256(behind)},
         )
 
     def weights_sha256(self) -> str:
-        paths = [models.weights_path(*named) for named in self._named().values()]
-        return " ".join(sha256(path) for path in paths if path is not None)
+        return _sha256(self.named())
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
         torch.manual_seed(self.seed)  # pyright: ignore[reportUnknownMemberType]
@@ -102,7 +130,7 @@ class Enhance(Job, EnhanceOptions):
 
     def networks(self) -> Networks:
         """The networks of what is to be done. Raises `ModelRefused`, and `UsageError` for too small a scale."""
-        named = self._named()
+        named = self.named()
 
         def load(step: str, kind: type[N]) -> N | None:
             if step not in named:
@@ -153,9 +181,9 @@ class Enhance(Job, EnhanceOptions):
             )
         return chain(info, steps)
 
-    def _named(self) -> dict[str, tuple[str, str | Path | None]]:
+    def named(self) -> dict[str, Named]:
         """Model and weights of each step that has a network."""
-        named: dict[str, tuple[str, str | Path | None]] = {}
+        named: dict[str, Named] = {}
         if self.deinterlace == "on":
             named["deinterlace"] = "enhance/deinterlacer", self._set("enhance/deinterlacer")
         if self.clean == "on":
@@ -168,13 +196,19 @@ class Enhance(Job, EnhanceOptions):
             named["enlarge"] = name, weights
         if self.fps is not None:
             named["interpolate"] = "enhance/interpolator", self._set("enhance/interpolator")
-        return named
+        return named | {step: (named[step][0], path) for step, path in self.learned.items()}
 
     def _set(self, model: str, size: str = "") -> str | None:
         """The weights of `model` of the quality asked for, or else the fast ones; None if it ships none."""
         sets = models.card(model).weights
         wanted = f"{size}{self.quality}"
         return None if not sets else wanted if wanted in sets else f"{size}fast"
+
+
+def _sha256(named: Mapping[str, Named]) -> str:
+    """What identifies all their weights."""
+    paths = [models.weights_path(*each) for each in named.values()]
+    return " ".join(sha256(path) for path in paths if path is not None)
 
 
 def enlarged(info: VideoInfo, scale: float) -> tuple[int, int]:

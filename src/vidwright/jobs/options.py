@@ -41,7 +41,7 @@ class EnhanceOptions(Options):
     )
     fps: str | None = Field(default=None, description="Frames per second of the result: 60, 59.94, 60000/1001, x2.")
     adapt: float | None = Field(
-        default=None, gt=0, description="Minutes to spend on learning from the clip itself, for what enlarges."
+        default=None, gt=0, description="Minutes in which the networks learn from the clip itself before the work."
     )
     look: Look = Field(default="auto", description="Kind of footage, which decides what is not given.")
 
