@@ -11,7 +11,8 @@ from vidwright import models
 from vidwright.data.degrade import to_bytes
 from vidwright.data.seeding import generator
 from vidwright.metrics.psnr import mean_psnr, psnr
-from vidwright.models.enhance.cleaner import Net
+from vidwright.models.enhance.cleaner import Config, Net
+from vidwright.train import frame_to_frame
 from vidwright.train.adapt import adapt
 from vidwright.train.cleaning import cleaned
 from vidwright.train.frame_to_frame import FrameToFrame, align
@@ -118,3 +119,24 @@ def test_where_there_is_no_new_noise_nothing_is_learned(damage, cause):
 def test_networks_that_do_not_clean_do_not_learn():
     with pytest.raises(ValueError, match="no cleaner"):
         FrameToFrame(models.load("enhance/lanczos", scale=2), [])
+
+
+def test_around_crops_there_is_room_for_the_search_for_motion(monkeypatch):
+    for limit in ("DIFFERENT", "MISSED", "CORRELATED"):  # a network without weights would be refused
+        monkeypatch.setattr(frame_to_frame, limit, 99.0)
+    monkeypatch.setattr(frame_to_frame, "LEAST_NOISE", 0.0)
+    monkeypatch.setattr(frame_to_frame, "CUT", 0.0)
+    torch.manual_seed(0)
+    net = Net(Config(radius=2, align=True, widths=(4, 6), estimate=4)).eval()
+    torch.nn.init.normal_(net.unet.exit.weight, 0, 0.01)
+    lesson = FrameToFrame(net, [noisy(to_bytes(scenes.scene(n, 9, (160, 140)) * 90 + 80), n) for n in range(2)])
+    batch = lesson.batch(generator(0))
+    assert {name: tuple(tensor.shape) for name, tensor in batch.items()} == {
+        "seen": (6, 5, 3, 128, 128), "plain": (6, 3, 128, 128),
+        "targets": (6, 2, 3, 128, 128), "trusted": (6, 2, 1, 128, 128),
+    }  # fmt: skip
+    around = {name: tensor.clone() for name, tensor in batch.items()}
+    for name in ("plain", "targets"):
+        around[name][..., :24, :] = 0
+        around[name][..., -24:] = 0
+    assert lesson.objective(net, batch) == lesson.objective(net, around)

@@ -80,10 +80,9 @@ class BetweenFrames:
 
     def _sample(self, random: torch.Generator) -> tuple[Tensor, float]:
         """Two frames with one of those between them in the middle, (3, 3, H, W), and its time from 0 to 1."""
-        gaps, weights = zip(*GAPS, strict=True)
         longest = max(len(piece_TCHW) for piece_TCHW in self._learned) - 1
-        chances = torch.tensor([often * (gap <= longest) for gap, often in zip(gaps, weights, strict=True)])
-        gap = gaps[int(torch.multinomial(chances, 1, generator=random))]
+        chances = torch.tensor([often * (gap <= longest) for gap, often in GAPS])
+        gap = GAPS[int(torch.multinomial(chances, 1, generator=random))][0]
         between = 1 + _integer(gap - 1, random)
         places = [self._place(gap, random) for _ in range(PLACES)]
         clip = max(places, key=lambda place: float((place[0].float() - place[-1].float()).abs().mean()))

@@ -175,8 +175,9 @@ def align(net: cleaner.Net, piece_TCHW: Tensor, away: int) -> Aligned:
     taken_TCHW = seen_TCHW - clean_TCHW
     middle = slice(away, frames - away)
     noise = taken_TCHW.square().mean().sqrt()
+    spread_NCHW = _smooth(taken_TCHW[middle].square()).sqrt()
     level_NCHW = _smooth(clean_TCHW[middle])
-    whole_N1HW = ((level_NCHW - 127.5).abs() < 127.5 - CUT * noise).all(dim=1, keepdim=True)
+    whole_N1HW = ((level_NCHW - 127.5).abs() < 127.5 - CUT * spread_NCHW).all(dim=1, keepdim=True)
     targets, trusted, shared, square = [], [], 0.0, 0.0
     for others in (slice(0, frames - 2 * away), slice(2 * away, frames)):
         flow_N2HW = optical_flows(clean_TCHW[middle] / 255, clean_TCHW[others] / 255)
