@@ -90,6 +90,9 @@ def test_where_nothing_is_known_the_network_is_to_stay_as_it_is():
     batch = lesson.batch(generator(0))
     losses = lesson.objective(net, batch | {"trusted": torch.zeros_like(batch["trusted"])})
     assert losses["noisy"] == 0 and losses["stay"] < 0.02
+    other = network()
+    other.strength = 0
+    assert lesson.objective(other, batch | {"trusted": torch.zeros_like(batch["trusted"])})["stay"] > 0.7
     losses = lesson.objective(net, batch | {"trusted": torch.ones_like(batch["trusted"])})
     assert losses["stay"] == 0 and losses["noisy"] == pytest.approx(1, rel=0.25)
 
