@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import media
 import tiny
 from vidwright import models
 from vidwright.data.seeding import generator
 from vidwright.models.enhance.restorer import Net
-from vidwright.train.across_scales import AcrossScales, read
+from vidwright.train.across_scales import UNSEEN, AcrossScales, read
 from vidwright.train.adapt import HELD_OUT, OPTIMISER, adapt, divided
 from vidwright.train.schedule import Budget
 
@@ -139,3 +139,35 @@ def test_networks_that_do_not_read_do_not_learn():
 def test_too_small_pictures_are_refused():
     with pytest.raises(ValueError, match="fewer than 24 rows"):
         AcrossScales(network(), [torch.zeros(2, 3, 22, 64, dtype=torch.uint8)] * 4)
+
+
+def test_frames_that_are_as_good_as_perfect_cannot_outweigh_others():
+    flat, noise = torch.full((3, 3, 48, 64), 90, dtype=torch.uint8), torch.Generator().manual_seed(0)
+    rough = torch.randint(256, (3, 3, 48, 64), dtype=torch.uint8, generator=noise)
+    net = network()
+    assert AcrossScales(net, [flat, flat]).quality(net) == UNSEEN
+    both = AcrossScales(net, [flat, flat, flat, flat, flat, rough]).quality(net)
+    assert both == pytest.approx((UNSEEN + AcrossScales(net, [rough, rough]).quality(net)) / 2)
+
+
+class ReadsBrightness(nn.Module):
+    """Says "cubic" of what is bright, less firmly "bicubic" of the rest."""
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        bright = bool(x_BCHW.mean() > 0.5)
+        kind, firmly = ("cubic", 20.0) if bright else ("bicubic", 9.0)
+        return torch.tensor([[firmly if each == kind else 0.0 for each in self.kinds]])
+
+
+def test_shots_that_were_shrunk_in_different_ways_teach_nothing(monkeypatch):
+    net = network()
+    net.reader = ReadsBrightness(net.config.kinds)
+    monkeypatch.setattr(net, "features", lambda x_BCHW: x_BCHW)
+    dark, bright = (torch.full((2, 3, 48, 64), level, dtype=torch.uint8) for level in (50, 200))
+    assert read(net, [dark] * 3)["bicubic"] > 0.9 and read(net, [bright] * 3)["cubic"] > 0.9
+    with pytest.raises(ValueError, match="in one way, which would be cubic"):
+        read(net, [dark, bright, bright])
