@@ -14,6 +14,11 @@ where those, smoothed, agree.
 
 What the held-out targets say is true to the clean frames nobody has: the errors against the frame before and against
 the frame after share nothing but the error against the truth, which is what their product comes to on average.
+That is so as far as motion is followed exactly: what alignment blurs is not seen, so the figure is too good. It said
++0.27 to +1.08 dB on 14 clips under noise; against the clean frames 12 gained 0.05 to 0.30 and two lost 0.02 and 0.03.
+
+Where nothing is trusted the network is held to what it made before. Without that it forgot what it knew of such places:
+a dark clip lost 0.39 dB and not gained 0.07.
 
 Shapes: B batch, T frames of a window or a piece, N of its frames with targets on both sides, S = 2 sides, C channels,
 H height, W width; flow is (dx, dy) in pixels, so B2HW.
