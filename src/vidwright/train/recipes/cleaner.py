@@ -2,8 +2,8 @@
 
 The loss is PSNR, sample by sample. Charbonnier's, with fewer coded and light samples and a coarser estimate, came to
 0.8 dB more after as many steps where sigma is 25, and to the same where it is 10; but where nothing was to be taken
-away it lost 1.9 dB and not 0.6. The weights that are shipped were made
-before harm had a weight of its own.
+away it lost 1.9 dB and not 0.6. The weights that are shipped were made before harm had a weight of its own; learning on
+with a weight of 3 for ten minutes took the loss on clean footage from 0.34 dB to 0.22, and 0.1 dB where sigma is 25.
 
 Shapes: B batch, T = 2r + 1 frames, C channels, H height, W width.
 """
