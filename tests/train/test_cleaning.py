@@ -11,7 +11,7 @@ import torch
 
 import media
 from vidwright.metrics.psnr import psnr, psnr_y
-from vidwright.models.enhance.cleaner import Config, Net
+from vidwright.models.enhance.cleaner import RESIDUAL_SCALE, Config, Net
 from vidwright.train import cleaning
 from vidwright.train.cleaning import CODED, DAMAGES, UNSEEN, cleaned, quality
 from vidwright.train.optimiser import Optimiser
@@ -112,7 +112,22 @@ def test_a_few_steps_lower_the_loss(folder):
         torch.stack(list(found.values())).sum().backward()
         optimiser.step()
         losses.append({name: float(loss.detach()) for name, loss in found.items()})
-    assert all(losses[-1][name] < losses[0][name] - 0.03 for name in losses[0])
+    assert all(losses[-1][name] < losses[0][name] - 0.03 for name in ("rgb", "luma", "damage"))
+    assert losses[0]["harm"] == 0 and losses[-1]["harm"] < 0.01  # where there is noise, to take it away does none
+
+
+def test_harm_is_what_cleaning_adds_to_the_damage():
+    """16 code values of grey on top: of a sample that was clean, and of one that was darker by as much."""
+    net, clean = untrained(), torch.full((2, 3, 32, 32), 128, dtype=torch.uint8)
+    seen = clean[:, None].repeat(1, 3, 1, 1, 1)
+    seen[1] -= 16
+    with torch.no_grad():
+        net.estimate.damage.bias.fill_(3.0)  # enough for the gate to be open
+        net.unet.exit.bias.fill_(16 / 255 / RESIDUAL_SCALE)
+        found = Cleaning(radius=1, harm_weight=2.0).objective(net, {"seen": seen, "clean": clean})
+    damage = math.log2(16**2 + LEAST_ERROR**2) / 2
+    assert float(found["harm"]) == pytest.approx(2.0 * damage / 2, rel=1e-3)  # times the weight, mean of two samples
+    assert float(found["luma"]) == pytest.approx(damage / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("recipe", [fast(), best()], ids=lambda recipe: recipe.weights)
