@@ -23,6 +23,13 @@ def test_training_starts_from_lanczos():
     torch.testing.assert_close(Net(Config())(x), lanczos(x[:, 1], 2), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (6, 7)])
+def test_surroundings_are_means_over_what_there_is(size):
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    expected = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    torch.testing.assert_close(restorer.surroundings(x), expected)
+
+
 def moving(frames: int = 3, size: tuple[int, int] = (64, 80), step: int = 3) -> Tensor:
     """(1, T, 3, H, W): a smooth picture that moves right by `step` columns a frame."""
     random = torch.Generator().manual_seed(0)

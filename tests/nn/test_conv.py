@@ -1,12 +1,13 @@
-"""Dynamic convolutions are one convolution with the kernel that their gates choose."""
+"""Dynamic convolutions are one, with the kernel that their gates choose; activations come in the same pass."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidwright.nn.conv import DynamicConv2d
+from vidwright.nn.conv import DynamicConv2d, conv_leaky
 
 
 def dynamic(inputs: int, outputs: int) -> DynamicConv2d:
@@ -34,3 +35,30 @@ def test_a_dynamic_convolution_begins_as_the_identity_and_noise():
     assert float(other.shared.detach()[:, :, 1, 1].diagonal().mean().abs()) < 0.3
     x = torch.rand(1, 16, 4, 4)
     assert torch.equal(same(x, torch.tensor([1.0, 0.0])), same(x, torch.tensor([0.0, -3.0])))  # parts begin at zero
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [(1, 1), (7, 12)])
+def test_an_activation_in_the_same_pass_is_the_one_after_it(dtype, size):
+    torch.manual_seed(0)
+    x, kernel, bias = torch.randn(2, 5, *size), torch.randn(6, 5, 3, 3), torch.randn(6)
+    x, kernel, bias = (part.to(dtype) for part in (x, kernel, bias))
+    expected = F.leaky_relu(F.conv2d(x, kernel, bias, padding=1), 0.1)
+    with torch.no_grad():
+        found = conv_leaky(x, kernel, bias)
+    assert found.dtype == dtype and (expected < 0).any()
+    torch.testing.assert_close(found, expected, rtol=0.01 if dtype is torch.bfloat16 else 1e-5, atol=1e-5)
+    torch.testing.assert_close(conv_leaky(x, kernel, bias), expected)
+
+
+def test_gradients_go_through_it():
+    x = torch.randn(1, 2, 5, 5, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(conv_leaky, (x, kernel, bias))
+
+
+def test_a_dynamic_convolution_with_the_activation_is_the_one_before_it():
+    conv, gates, x = dynamic(4, 6), torch.rand(3), torch.randn(1, 4, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(conv(x, gates, leaky=True), F.leaky_relu(conv(x, gates), 0.1))

@@ -64,6 +64,21 @@ def test_the_condition_acts_on_its_own_sample_and_everything_learns():
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in stage.parameters())
 
 
+@pytest.mark.parametrize("act", ["leaky", "silu"])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_a_sample_alone_is_what_it_is_in_a_batch(act, gradients):
+    """Alone its condition goes into the kernel."""
+    torch.manual_seed(0)
+    block, x, c = ResidualBlock(8, gain=0.5, act=act, condition=3), picture(), torch.randn(2, 3)
+    assert block.modulation is not None
+    nn.init.normal_(block.modulation.weight)
+    with torch.set_grad_enabled(gradients):
+        both = block(x, c)
+        alone = torch.cat([block(x[n : n + 1], c[n : n + 1]) for n in range(2)])
+    torch.testing.assert_close(alone, both, rtol=1e-5, atol=1e-5)
+    assert (both - block(x, c.flip(0))).abs().max() > 0.1
+
+
 def test_a_condition_belongs_to_a_block_that_was_built_with_one():
     with pytest.raises(ValueError, match="condition"):
         ResidualBlock(8, gain=1.0)(picture(), torch.zeros(2, 3))

@@ -16,8 +16,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vidwright.nn.activation import Activation, activation
+from vidwright.nn.conv import conv_leaky
 
 Norm = Callable[[int], nn.Module]
 
@@ -37,7 +39,7 @@ class ResidualBlock(nn.Module):
         self.norm = norm(channels) if norm else nn.Identity()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.act = activation(act)
+        self.act, self.leaky = activation(act), act == "leaky"
         self.modulation = nn.Linear(condition, 2 * channels) if condition else None
         for conv in (self.first, self.second):
             nn.init.kaiming_normal_(conv.weight)
@@ -50,11 +52,28 @@ class ResidualBlock(nn.Module):
         """Raises `ValueError` if a condition is missing, or given to a block that has none."""
         if (c_BD is None) != (self.modulation is None):
             raise ValueError("a block takes a condition if and only if it was built with one")
-        y_BCHW = self.first(self.act(self.norm(x_BCHW)))
-        if self.modulation is not None:
-            scale_BC11, shift_BC11 = self.modulation(c_BD)[..., None, None].chunk(2, dim=1)
-            y_BCHW = torch.addcmul(shift_BC11, y_BCHW, 1 + scale_BC11)  # one pass over memory, where * and + take two
-        return torch.add(x_BCHW, self.second(self.act(y_BCHW)), alpha=self.gain)
+        y_BCHW = self._activated(self.act(self.norm(x_BCHW)), c_BD)
+        return torch.add(x_BCHW, self.second(y_BCHW), alpha=self.gain)
+
+    def _activated(self, x_BCHW: Tensor, c_BD: Tensor | None) -> Tensor:
+        """What the second convolution is given: the first, scaled and shifted, after the activation."""
+        kernel, bias = self.first.weight, self.first.bias
+        assert bias is not None
+        if self.modulation is None:
+            return self._convolved(x_BCHW, kernel, bias)
+        scale_BC, shift_BC = self.modulation(c_BD).chunk(2, dim=1)
+        if len(x_BCHW) == 1:  # then the kernel can be scaled, which is smaller than the picture
+            scale_C, shift_C = 1 + scale_BC[0].float(), shift_BC[0].float()
+            scaled = kernel.float() * scale_C.view(-1, 1, 1, 1), bias.float() * scale_C + shift_C
+            return self._convolved(x_BCHW, *(part.to(kernel.dtype) for part in scaled))
+        y_BCHW = self.first(x_BCHW)
+        scale_BC11, shift_BC11 = scale_BC[..., None, None], shift_BC[..., None, None]
+        return self.act(torch.addcmul(shift_BC11, y_BCHW, 1 + scale_BC11))  # one pass over memory, not two
+
+    def _convolved(self, x_BCHW: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+        if self.leaky:
+            return conv_leaky(x_BCHW, kernel, bias)
+        return self.act(F.conv2d(x_BCHW, kernel, bias, padding=1))
 
 
 class ResidualStage(nn.Module):

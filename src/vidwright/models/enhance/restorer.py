@@ -91,8 +91,8 @@ class Reader(nn.Module):
         self.judge = nn.Sequential(nn.Linear(56, 32), nn.LeakyReLU(LEAK), nn.Linear(32, kinds))
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        details_NCHW = x_NCHW - F.avg_pool2d(x_NCHW, 3, stride=1, padding=1, count_include_pad=False)
-        fine_NCHW = self.filters(details_NCHW)
+        details_NCHW = x_NCHW.float() - surroundings(x_NCHW.float())
+        fine_NCHW = self.filters(details_NCHW.to(x_NCHW.dtype))
         coarse_NCHW = self.deeper(F.leaky_relu(fine_NCHW, LEAK))
         energies = [y_NCHW.float().square().mean((-2, -1)) for y_NCHW in (fine_NCHW, coarse_NCHW)]
         logs = torch.cat(energies, dim=1).add(SILENCE).log()
@@ -152,7 +152,7 @@ class Net(FrameModel):
 
     def body(self, x_BCHW: Tensor, gates_K: Tensor) -> Tensor:
         for conv in self.convs[:-1]:
-            x_BCHW = F.leaky_relu(conv(x_BCHW, gates_K), LEAK, inplace=True)
+            x_BCHW = conv(x_BCHW, gates_K, leaky=True)
         return self.convs[-1](x_BCHW, gates_K)
 
     def stream(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
@@ -172,6 +172,22 @@ class Net(FrameModel):
 
         shots = windows(map(prepared, frames), self.config.radius, is_cut=lambda each: each[0].cut)
         yield from spread(upscaled, shots, threads=self.at_once)
+
+
+def surroundings(x_NCHW: Tensor) -> Tensor:
+    """Means of the 3x3 pixels around each, as far as they lie inside; in a fifth of the time of `F.avg_pool2d`."""
+    return _means_of_three(_means_of_three(x_NCHW).mT).mT
+
+
+def _means_of_three(x_NCHW: Tensor) -> Tensor:
+    """Of each pixel and those above and below it."""
+    sums_NCHW = x_NCHW.clone()
+    sums_NCHW[..., 1:, :] += x_NCHW[..., :-1, :]
+    sums_NCHW[..., :-1, :] += x_NCHW[..., 1:, :]
+    counts_H1 = x_NCHW.new_full((x_NCHW.shape[-2], 1), 3.0)
+    counts_H1[0] -= 1
+    counts_H1[-1] -= 1
+    return sums_NCHW / counts_H1
 
 
 @torch.no_grad()

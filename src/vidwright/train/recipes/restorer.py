@@ -29,7 +29,6 @@ from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
 from vidwright.train.upscaling import SHRINKS, detail, enlarge, mean_psnr_y
 
-
 #: How many groups of samples, each of a kind of its own, the batches of all recipes have.
 KINDS_PER_BATCH = 4
 
