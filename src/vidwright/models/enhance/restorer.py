@@ -201,6 +201,6 @@ CARD = Card(
     summary="upscaling by a small network that first reads how its input was made",
     build=Net,
     config=Config,
-    weights=("x2-fast", "x4-fast", "x4-best", "x2-sharp"),
+    weights=("x2-fast", "x2-best", "x4-fast", "x4-best", "x2-sharp"),
     paper="kernels mixed by the input: Yang et al. 2019 (CondConv); sub-pixel convolution: Shi et al. 2016 (ESPCN)",
 )
