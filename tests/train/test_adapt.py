@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import media
 import tiny
 from vidwright import models
+from vidwright.data import degrade
 from vidwright.data.seeding import generator
 from vidwright.models.enhance.restorer import Net
 from vidwright.train.across_scales import UNSEEN, AcrossScales, read
@@ -99,6 +100,28 @@ def test_both_losses_fall():
     after = lesson.objective(net, batch)
     assert set(before) == set(after) == {"across", "back"}
     assert all(after[name] < before[name] for name in before)
+
+
+class Chessboard(nn.Module):
+    """What a network makes, under a pattern that is gone when the picture is shrunk."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x_BTCHW: Tensor) -> Tensor:
+        made_BCHW = self.net(x_BTCHW)
+        y_H1, x_W = torch.arange(made_BCHW.shape[-2])[:, None], torch.arange(made_BCHW.shape[-1])
+        return made_BCHW + 0.1 * (1 - 2 * ((y_H1 + x_W) % 2))
+
+
+def test_what_shrinking_hides_is_not_left_open():
+    net = network()
+    lesson = AcrossScales(net, PIECES)
+    batch = lesson.batch(generator(0))
+    large_BCHW, under_BCHW = (each(batch["low"].float() / 255) for each in (net, Chessboard(net)))
+    torch.testing.assert_close(degrade.bicubic(under_BCHW, 2), degrade.bicubic(large_BCHW, 2), rtol=0, atol=3e-3)
+    assert lesson.objective(Chessboard(net), batch)["back"] > lesson.objective(net, batch)["back"] + 1
 
 
 def test_samples_are_windows_and_their_truth():

@@ -13,7 +13,7 @@ from vidwright.core.errors import UsageError
 from vidwright.metrics.psnr import psnr
 from vidwright.models.enhance.interpolator import Config, Net
 from vidwright.train.excerpts import FIRST
-from vidwright.train.interpolation import FRAMES, blend, dis_warp, hold, mean_psnr, rebuilt
+from vidwright.train.interpolation import FRAMES, blend, dis_warp, hold, mean_psnr_rgb, rebuilt
 from vidwright.train.recipe import load
 from vidwright.train.recipes.interpolator import Interpolation
 
@@ -42,12 +42,12 @@ def test_the_figure_is_the_mean_over_frames():
     x = truth()
     found = rebuilt(blend, x)
     wanted = [psnr(found[n], x[2 * n + 1], peak=255.0) for n in range(2)]
-    assert mean_psnr(found, x[1::2]) == pytest.approx(sum(wanted) / 2)
+    assert mean_psnr_rgb(found, x[1::2]) == pytest.approx(sum(wanted) / 2)
 
 
 def test_following_the_motion_beats_mixing_which_beats_waiting():
     x = truth()
-    held, mixed, moved = (mean_psnr(rebuilt(way, x), x[1::2]) for way in (hold, blend, dis_warp))
+    held, mixed, moved = (mean_psnr_rgb(rebuilt(way, x), x[1::2]) for way in (hold, blend, dis_warp))
     assert held < mixed < moved
 
 
@@ -67,7 +67,7 @@ def test_the_task_is_judged_by_its_protocol(tmp_path):
     found = task.evaluate(net, tmp_path, "all", 0, None)
     ((output, wanted),) = task.outputs(net, tmp_path, "all", None)
     assert output.shape == wanted.shape == (8, 3, 48, 64)
-    assert found.metrics == {"psnr": pytest.approx(mean_psnr(output, wanted))}
+    assert found.metrics == {"psnr": pytest.approx(mean_psnr_rgb(output, wanted))}
     (picture,) = found.pictures.values()
     assert picture.shape == (3, 48, 128)
 

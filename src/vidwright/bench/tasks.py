@@ -34,7 +34,7 @@ from vidwright.nn.model import FrameModel, InterpolationModel
 from vidwright.train.cleaning import CODED, DAMAGES, cleaned, quality
 from vidwright.train.excerpts import FRAMES
 from vidwright.train.interpolation import FRAMES as LONG
-from vidwright.train.interpolation import blend, dis_warp, hold, mean_psnr
+from vidwright.train.interpolation import blend, dis_warp, hold, mean_psnr_rgb
 from vidwright.train.upscaling import SHRINKS, enlarge, mean_psnr_y
 
 #: The row that does nothing.
@@ -144,7 +144,7 @@ def _interpolation() -> Task:
         },
         restore=restore,
         job=lambda model: {"scale": 1, "fps": str(2 * RATE)},
-        score=mean_psnr,
+        score=mean_psnr_rgb,
         baseline="DIS warp",
         floor="blend",
         steady="DIS warp",

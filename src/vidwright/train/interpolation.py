@@ -39,7 +39,7 @@ def rebuilt(way: Way, truth_TCHW: Tensor) -> Tensor:
     return as_bytes(made)
 
 
-def mean_psnr(output_TCHW: Tensor, truth_TCHW: Tensor) -> float:
+def mean_psnr_rgb(output_TCHW: Tensor, truth_TCHW: Tensor) -> float:
     """Mean over frames of PSNR in dB of R'G'B', of uint8 frames."""
     values = [psnr(output, truth, peak=255.0) for output, truth in zip(output_TCHW, truth_TCHW, strict=True)]
     return sum(values) / len(values)

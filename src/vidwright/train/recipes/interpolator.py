@@ -19,7 +19,7 @@ from vidwright.data.samples import Split
 from vidwright.models.enhance.interpolator import Config
 from vidwright.nn.model import InterpolationModel
 from vidwright.train.excerpts import judged, truth
-from vidwright.train.interpolation import FRAMES, mean_psnr, rebuilt
+from vidwright.train.interpolation import FRAMES, mean_psnr_rgb, rebuilt
 from vidwright.train.losses import log_mse
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
@@ -57,7 +57,7 @@ class Interpolation:
         found: list[float] = []
         pictures: dict[str, Tensor] = {}
         for name, output_TCHW, truth_TCHW in self._rebuilt(net, folder, split, limit):
-            found.append(mean_psnr(output_TCHW, truth_TCHW))
+            found.append(mean_psnr_rgb(output_TCHW, truth_TCHW))
             pictures[name] = torch.cat([output_TCHW[3], truth_TCHW[3]], dim=-1).float() / 255
         return Evaluation({"psnr": sum(found) / len(found)}, pictures)
 
