@@ -11,8 +11,12 @@ from torch.nn import functional as F
 
 from vidwright.nn.activation import LEAK
 
-#: Whether oneDNN is there, which applies an activation while it writes a convolution's results.
-_FUSES = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+#: In what oneDNN, where it is there, applies an activation while it writes a convolution's results.
+_FUSED: frozenset[torch.dtype] = frozenset()
+if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+    _FUSED = frozenset({torch.float32})
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        _FUSED |= {torch.bfloat16}
 
 
 def conv_leaky(x_BCHW: Tensor, kernel_OIHW: Tensor, bias_O: Tensor) -> Tensor:
@@ -21,7 +25,8 @@ def conv_leaky(x_BCHW: Tensor, kernel_OIHW: Tensor, bias_O: Tensor) -> Tensor:
     Differentiable; where no gradient is asked for, a CPU does both at once: on small networks in bf16 the activation
     alone takes longer than the convolution.
     """
-    if _FUSES and x_BCHW.device.type == "cpu" and x_BCHW.dtype == kernel_OIHW.dtype and not torch.is_grad_enabled():
+    alike = x_BCHW.dtype == kernel_OIHW.dtype
+    if x_BCHW.device.type == "cpu" and alike and x_BCHW.dtype in _FUSED and not torch.is_grad_enabled():
         ones = [1, 1]  # padding, stride and dilation
         return torch.ops.mkldnn._convolution_pointwise(
             x_BCHW, kernel_OIHW, bias_O, ones, ones, ones, 1, "leaky_relu", [LEAK], ""
