@@ -19,7 +19,7 @@ Style = Literal["auto", "bar", "lines", "json", "none"]
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
 
-STAGES = {"plan": "reading", "work": "enhancing", "join": "joining"}
+STAGES = {"plan": "reading", "work": "enhancing", "generate": "generating", "join": "joining"}
 
 
 @contextmanager

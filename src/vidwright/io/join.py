@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from av.error import FFmpegError
@@ -45,9 +46,11 @@ def join(
     info: VideoInfo,
     settings: EncoderSettings,
     overwrite: bool = False,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
     """Write the pictures of `segments`, in order, and the carried `streams` to `path`, as a whole or not at all.
 
+    `tags` are added to the file's metadata.
     The segments were made by `encode_segment` with the same `settings` and `info`. Each frame lands within half a
     tick of the container's clock of its segment's start plus its own time. Raises as `save_video`, and `JobFailed`
     for a segment that is missing, damaged or of another size.
@@ -58,6 +61,7 @@ def join(
     check_destination(destination, streams.source if streams else None, overwrite=overwrite)
     plan = plan_streams(streams, container) if streams else StreamPlan(container)
     with writing(destination, container) as muxer:
+        muxer.output.metadata.update(tags)
         frames, lost = _copy(segments, streams, plan, muxer, info)
     warnings = (*loss_warnings(info, settings, container), *plan.warnings, *lost)
     return Report(destination, frames, time.monotonic() - began, destination.stat().st_size, warnings=warnings)

@@ -71,24 +71,29 @@ class Options(BaseModel):
         default=None, ge=0, le=63, description="Constant quality, lower is better; default is the codec's own."
     )
     preset: str = Field(default="medium", description="Encoder preset, in x264's names: ultrafast ... veryslow.")
-    start: float = Field(default=0, ge=0, description="Begin at this second of the input.")
-    stop: float | None = Field(default=None, gt=0, description="Stop at this second of the input.")
     device: str = Field(default="auto", description="Where the model runs: auto, cpu, cuda, cuda:1.")
     dtype: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the model.")
     seed: int = Field(default=0, ge=0, description="Seed of models that draw random numbers.")
     max_pixels: int = Field(default=MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
 
-
-class Job(Options):
-    """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""
-
-    input: Path
-    output: Path
-
     @property
     def settings(self) -> EncoderSettings:
         """How the result is encoded. Raises `UsageError` for a combination that the codec does not have."""
         return EncoderSettings(codec=self.codec, crf=self.crf, preset=self.preset)
+
+
+class SourceOptions(Options):
+    """The options of verbs that make a video of another one."""
+
+    start: float = Field(default=0, ge=0, description="Begin at this second of the input.")
+    stop: float | None = Field(default=None, gt=0, description="Stop at this second of the input.")
+
+
+class Job(SourceOptions):
+    """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""
+
+    input: Path
+    output: Path
 
     @property
     def span(self) -> tuple[Fraction, Fraction | None]:

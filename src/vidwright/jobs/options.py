@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from vidwright.jobs.job import Options
+from vidwright.jobs.job import SourceOptions
 
 Look = Literal["auto", "old-film", "phone", "screen", "anime"]
 #: The default upscaler, whose weights follow from scale and quality.
 UPSCALER = "restorer"
 
 
-class EnhanceOptions(Options):
+class EnhanceOptions(SourceOptions):
     """The options of `enhance`; what is "auto" or None is decided from the input before any work is done."""
 
     scale: float | None = Field(

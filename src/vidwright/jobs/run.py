@@ -28,7 +28,7 @@ from vidwright.jobs.work import Local
 class Event:
     """How far a job is: `stage` with `done` of `total` frames (None while that is not known)."""
 
-    stage: Literal["plan", "work", "join"]
+    stage: Literal["plan", "work", "generate", "join"]
     done: int
     total: int | None
 

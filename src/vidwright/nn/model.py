@@ -1,9 +1,10 @@
-"""The two kinds of model that turn frames into frames."""
+"""The kinds of model: two that turn frames into frames, and one that makes frames."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from torch import nn
@@ -38,3 +39,30 @@ class InterpolationModel(nn.Module):
     @abstractmethod
     def between(self, first: Frame, second: Frame, times: Sequence[Fraction]) -> list[Frame]:
         """The frames at `times`, which lie after `first.time` and before `second.time`; a pure function of the two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What a generator makes where nothing else is asked for: `length` frames of `size`, `rate` of them a second.
+
+    `size` is (height, width); length and size are None where they are those of the clip that is given. `memory` is how
+    many frames a continuation looks back at, 0 if there is no such thing.
+    """
+
+    length: int | None
+    size: tuple[int, int] | None
+    rate: Fraction
+    memory: int = 0
+
+
+class GenerativeModel(nn.Module):
+    """A network that makes frames.
+
+    `sample(*, length, size, seed, ...)` yields `length` frames of `size` (height, width), the same for the same seed.
+    Its further arguments are what the network can be told, by names that mean the same in all of them: `label`, `clip`
+    (frames that come before), `keys` (frames by their place in the result), `like`, `content`, `loop`, `steps`,
+    `guidance`, `variation`. Raises `UsageError` for what it cannot make, naming the nearest that it can.
+    """
+
+    usual: Usual
+    sample: Callable[..., Generator[Frame, None, None]]

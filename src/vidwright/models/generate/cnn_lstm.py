@@ -42,6 +42,7 @@ from torch.nn import functional as F
 
 from vidwright.core import Card, Frame
 from vidwright.core.errors import UsageError
+from vidwright.nn.model import GenerativeModel, Usual
 from vidwright.nn.recurrent import ConvLSTM, LSTMState
 from vidwright.nn.shift import moved, shift_matrices, votes
 
@@ -149,8 +150,10 @@ class State:
     memory: tuple[LSTMState, ...]
 
 
-class Net(nn.Module):
+class Net(GenerativeModel):
     """The next frame's probabilities, from all frames before it and, if it is told, from the clip's class."""
+
+    usual = Usual(length=20, size=(64, 64), rate=1 / INTERVAL, memory=20)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
