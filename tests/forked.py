@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vidwright.jobs.enhance import Enhance
+from vidwright.jobs.generate import Generate
 from vidwright.train.recipe import Recipe
 
 
@@ -31,9 +32,10 @@ class Forks:
         )
         return self
 
-    def run(self, job: Enhance, *, segment: str = "8", kill_after: float | None = None) -> dict[str, Any]:
+    def run(self, job: Enhance | Generate, *, segment: str = "8", kill_after: float | None = None) -> dict[str, Any]:
         """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
-        return self._ask({"job": job.model_dump(mode="json"), "segment": segment, "kill_after": kill_after})
+        page = {"verb": type(job).__name__, "job": job.model_dump(mode="json")}
+        return self._ask(page | {"segment": segment, "kill_after": kill_after})
 
     def train(self, recipe: Recipe, data: Path, out: Path, *, kill_at: int | None = None) -> int:
         """The status of a training run, begun or resumed; it is killed once its log has step `kill_at`."""
@@ -66,14 +68,18 @@ def _train(page: dict[str, str]) -> None:
 def _work(order: dict[str, Any], results: int) -> None:
     import torch
 
+    from vidwright.jobs import generate as generating
     from vidwright.jobs import run as running
     from vidwright.jobs.work import Local
 
     torch.set_num_threads(1)
     if "train" in order:
         return _train(order["train"])
-    running.SEGMENT_SECONDS = Fraction(order["segment"])
-    report = running.run(Enhance(**order["job"]), on=Local(threads=1))
+    running.SEGMENT_SECONDS = generating.SEGMENT_SECONDS = Fraction(order["segment"])
+    if order["verb"] == "Generate":
+        report = generating.make(Generate(**order["job"]))
+    else:
+        report = running.run(Enhance(**order["job"]), on=Local(threads=1))
     os.write(results, json.dumps({"resumed": report.details["resumed_segments"]}).encode())
 
 
@@ -109,6 +115,7 @@ def _fork(order: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    import vidwright.jobs.generate
     import vidwright.jobs.run
     import vidwright.train.run  # noqa: F401
 

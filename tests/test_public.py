@@ -12,9 +12,9 @@ import media
 import vidwright as vw
 
 PUBLIC = [
-    "Colour", "Enhance", "Frame", "Local", "Report", "Video", "VideoGenerator", "VideoInfo", "VidwrightError",
-    "compare", "compress_lossless", "decompress_lossless", "enhance", "load", "open_video", "probe", "run",
-    "save_video",
+    "Colour", "Enhance", "Frame", "Generate", "Local", "Report", "Video", "VideoGenerator", "VideoInfo",
+    "VidwrightError", "compare", "compress_lossless", "decompress_lossless", "enhance", "generate", "load",
+    "open_video", "probe", "run", "save_video",
 ]  # fmt: skip
 
 

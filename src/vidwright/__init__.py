@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vidwright.io import save_video as save_video
     from vidwright.jobs.enhance import Enhance as Enhance
     from vidwright.jobs.enhance import enhance as enhance
+    from vidwright.jobs.generate import Generate as Generate
+    from vidwright.jobs.generate import generate as generate
     from vidwright.jobs.lossless import compress_lossless as compress_lossless
     from vidwright.jobs.lossless import decompress_lossless as decompress_lossless
     from vidwright.jobs.run import run as run
@@ -38,6 +40,7 @@ _HOMES = {
     "Colour": "core",
     "Enhance": "jobs.enhance",
     "Frame": "core",
+    "Generate": "jobs.generate",
     "Local": "jobs.work",
     "Report": "core",
     "Video": "core",
@@ -48,6 +51,7 @@ _HOMES = {
     "compress_lossless": "jobs.lossless",
     "decompress_lossless": "jobs.lossless",
     "enhance": "jobs.enhance",
+    "generate": "jobs.generate",
     "load": "models",
     "open_video": "io",
     "probe": "io",

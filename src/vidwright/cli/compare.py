@@ -14,7 +14,7 @@ from vidwright.bench.report import write_report
 from vidwright.cli.progress import Style, shown
 from vidwright.cli.terminal import say
 from vidwright.core.errors import UsageError
-from vidwright.jobs.run import Event
+from vidwright.jobs.job import Event
 
 
 def compare(

@@ -12,7 +12,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vidwright.jobs.run import Event, Watch
+from vidwright.jobs.job import Event, Watch
 
 Style = Literal["auto", "bar", "lines", "json", "none"]
 

@@ -26,8 +26,9 @@ class Muxer:
     def __init__(self, destination: Path, temporary: Path, container: str) -> None:
         self.destination = destination
         self.container = container
-        # The index moves to the front, so that a player or a browser can start before it has the whole file.
-        options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
+        # The index moves to the front, so that a player or a browser can start before it has the whole file; and
+        # Matroska's numbers for its tracks are not drawn at random, so that the same content gives the same bytes.
+        options = {"movflags": "+faststart"} if container in ("mp4", "mov") else {"fflags": "+bitexact"}
         with self.fatal():
             self.output: OutputContainer = av.open(  # the name ends in .part, so the format must be said
                 str(temporary.absolute()), "w", format=CONTAINERS[container], container_options=options

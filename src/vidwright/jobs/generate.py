@@ -37,9 +37,8 @@ from vidwright.io.probe import probe
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import given
 from vidwright.jobs.folder import Done, JobFolder, Plan, open_folder
-from vidwright.jobs.job import SEGMENT_SECONDS, Options
+from vidwright.jobs.job import SEGMENT_SECONDS, Event, Options, Watch
 from vidwright.jobs.retime import target_rate
-from vidwright.jobs.run import Event, Watch
 from vidwright.jobs.segments import Segment
 from vidwright.nn.model import GenerativeModel
 from vidwright.weights.store import read_tensors, save_weights
@@ -194,8 +193,8 @@ def make(
     for source in job.files or [None]:
         check_destination(job.output, source, overwrite=overwrite)
     network = job.load()
-    key = job.identity()
     asked = job.asked(network)
+    key = job.identity()
     with open_folder(job.output, key, restart=restart) as folder:
         folder.keep_plan(Plan(tuple(_segments(asked, network))))
         resumed = _make(job, network, asked, folder, watch, show, stop or threading.Event())
@@ -219,7 +218,8 @@ def recorded(path: Path, output: Path) -> Generate:
     the weights have.
     """
     try:
-        record = json.loads(probe(path).streams.metadata.get(TAG, ""))["vidwright"]
+        tags = {name.lower(): text for name, text in probe(path).streams.metadata.items()}  # Matroska shouts
+        record = json.loads(tags[TAG])["vidwright"]
         job = Generate(output=output, **record["job"])
         before = record["given"], record["weights"], record["version"]
     except (ValueError, LookupError, TypeError, ValidationError) as error:
@@ -277,7 +277,7 @@ def _make(
             context, ready = kept, ready + 1
             continue
         if stop.is_set():
-            cause = f"stopped with {ready} of {len(folder.plan.segments)} segments done"
+            cause = f"stopped with {len(folder.done)} of {len(folder.plan.segments)} segments done"
             raise Interrupted(job.output, cause, "run the same command to go on")
         path = folder.path / f"{segment.number:04d}{segment_suffix(job.settings)}"
         last: deque[Frame] = deque(context, maxlen=network.usual.memory)

@@ -26,6 +26,19 @@ from vidwright.nn.model import FrameModel, InterpolationModel
 #: Longest segment in seconds: what a kill can cost, and what one worker takes at a time.
 SEGMENT_SECONDS = Fraction(8)
 
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """How far a job is: `stage` with `done` of `total` frames (None while that is not known)."""
+
+    stage: Literal["plan", "work", "generate", "join"]
+    done: int
+    total: int | None
+
+
+Watch = Callable[[Event], None]
+
+
 #: What is told in words, for a person to read.
 Tell = Callable[[str], None]
 

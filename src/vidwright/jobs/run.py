@@ -5,10 +5,8 @@ from __future__ import annotations
 import bisect
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import vidwright
 from vidwright.core import Report, VideoInfo
@@ -19,25 +17,14 @@ from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.scan import scan
 from vidwright.io.writer import check_destination
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
-from vidwright.jobs.job import SEGMENT_SECONDS, Job, Process, Tell
+from vidwright.jobs.generate import Generate, make
+from vidwright.jobs.job import SEGMENT_SECONDS, Event, Job, Process, Tell, Watch
 from vidwright.jobs.segments import plan
 from vidwright.jobs.work import Local
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """How far a job is: `stage` with `done` of `total` frames (None while that is not known)."""
-
-    stage: Literal["plan", "work", "generate", "join"]
-    done: int
-    total: int | None
-
-
-Watch = Callable[[Event], None]
-
-
 def run(
-    job: Job,
+    job: Job | Generate,
     *,
     on: Local | None = None,
     overwrite: bool = False,
@@ -53,6 +40,8 @@ def run(
     `Interrupted` is raised; what is finished is used by the next run. Raises the errors of `probe`,
     `check_destination`, `join` and of the job itself; on any of them `job.output` is as it was.
     """
+    if isinstance(job, Generate):  # of no input: nothing of what follows is to be done for it
+        return make(job, overwrite=overwrite, restart=restart, watch=watch, stop=stop)
     began = time.monotonic()
     container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)

@@ -142,7 +142,8 @@ class _Updater:
         decay = min(self.settings.ema, state.step / (state.step + 20))
         parameters = dict(state.net.named_parameters())
         with torch.no_grad():
-            torch._foreach_lerp_([state.average[name] for name in parameters], list(parameters.values()), 1 - decay)
+            average, now = [state.average[name] for name in parameters], [*parameters.values()]
+            torch._foreach_lerp_(average, now, 1 - decay)  # pyright: ignore
         return losses, gradient
 
     def _backward(self, batch: Batch) -> dict[str, float]:
