@@ -132,19 +132,19 @@ def test_a_step_towards_the_truth_stays_on_the_path_whatever_is_refreshed(refres
     clean, noise = torch.full((count,), M, dtype=torch.float64), normal(count)
     t, to = torch.full((count,), 0.3), torch.full((count,), 0.7)
     x = flow.mix(clean, noise, t)
-    moved = flow.step(x, clean, t, to, refresh=refresh, generator=torch.Generator().manual_seed(1))
+    moved = flow.step(x, clean, t, to, refresh=refresh, fresh=normal(count, seed=1))
     assert abs(float(moved.mean()) - 0.7 * M) < 0.005
     assert abs(float(moved.std()) - 0.3) < 0.005
     kept = float(torch.corrcoef(torch.stack([moved, noise]))[0, 1])
     assert abs(kept - (1 - refresh**2) ** 0.5) < 0.02
 
 
-def test_fresh_noise_needs_a_generator_and_given_frames_stay():
+def test_refreshing_takes_noise_and_given_frames_stay():
     x = normal(1, 2, 3)
-    with pytest.raises(ValueError, match="generator"):
+    with pytest.raises(ValueError, match="fresh noise"):
         flow.step(x, x, torch.zeros(1), torch.ones(1), refresh=1.0)
     t, to = torch.tensor([[1.0, 0.5]]), torch.tensor([[1.0, 0.75]])
-    moved = flow.step(x, torch.zeros_like(x), t, to, refresh=1.0, generator=torch.Generator().manual_seed(0))
+    moved = flow.step(x, torch.zeros_like(x), t, to, refresh=1.0, fresh=normal(1, 2, 3, seed=1))
     assert torch.equal(moved[:, 0], x[:, 0])
     assert not torch.equal(moved[:, 1], x[:, 1])
 

@@ -78,23 +78,23 @@ def shifted(t: Tensor, shift: float) -> Tensor:
 
 
 def step(
-    x: Tensor, clean: Tensor, t: Tensor, to: Tensor, *, refresh: float = 0.0, generator: torch.Generator | None = None
+    x: Tensor, clean: Tensor, t: Tensor, to: Tensor, *, refresh: float = 0.0, fresh: Tensor | None = None
 ) -> Tensor:
     """From x_t to the later time `to`, given the clean that is predicted at t.
 
     The noise in x_t is what is left beside `clean`. With `refresh` 0 it is kept, which is Euler's step along the
-    velocity; with 1 all of it is drawn anew from `generator`, which corrects earlier mistakes of a weak network;
-    between, sqrt(1 - refresh^2) of the old and `refresh` of the new (Song et al. 2020, DDIM's eta). What is at t = 1
-    stays as it is. Raises `ValueError` when there is something to draw and no generator.
+    velocity; with 1 it gives way to `fresh`, normal noise, which corrects earlier mistakes of a weak network; between,
+    sqrt(1 - refresh^2) of the old and `refresh` of the new (Song et al. 2020, DDIM's eta). What does not move, as what
+    is at t = 1, stays as it is. Raises `ValueError` when there is something to refresh and no fresh noise.
     """
+    moves = _over((to > t).to(x.dtype), x) > 0
     t, to = _over(t, x), _over(to, x)
     left = (x - t * clean) / (1 - t).clamp(min=torch.finfo(x.dtype).eps)
     if refresh:
-        if generator is None:
-            raise ValueError("fresh noise needs a generator")
-        fresh = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        if fresh is None:
+            raise ValueError("to refresh the noise takes fresh noise")
         left = (1 - refresh**2) ** 0.5 * left + refresh * fresh
-    return torch.where(t < 1, to * clean + (1 - to) * left, x)
+    return torch.where(moves, to * clean + (1 - to) * left, x)
 
 
 def _over(t: Tensor, x: Tensor) -> Tensor:

@@ -1,0 +1,204 @@
+"""Recipes of `generate/flow`: moving digits, one or two, and clips.
+
+Shapes: B clips, T frames, S neighbours of a frame, C channels, H height, W width, D digits; N frames made alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vidwright.data.loader import Batch
+from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
+from vidwright.data.samples import Samples, Split
+from vidwright.data.seeding import generator
+from vidwright.models.generate.flow import ABSENT, Asked, Config, Near, Net, neighbours
+from vidwright.process import flow
+from vidwright.train.optimiser import Optimiser
+from vidwright.train.recipe import Recipe
+from vidwright.train.schedule import Budget
+from vidwright.train.task import Evaluation
+
+#: Times of training: more noise than half, where a small network decides what is to be seen.
+MEAN, STD = -0.9, 1.2
+#: How often a batch is of windows made at once; the rest is of frames made from their neighbours.
+JOINT = 0.3
+#: Frames of a clip that learn alone in one step.
+ALONE = 2
+#: How often a frame has none of its neighbours, and those before it alone; else each is there by chance.
+NONE, PAST = 0.15, 0.5
+#: How often neighbours are as wrong as the network's own frames may be, and from which time on.
+ROUGH, LEAST = 0.3, 0.75
+#: How often the class is told, of frames without and with neighbours.
+TOLD, TOLD_NEAR = 0.9, 0.5
+#: How often a part of the picture is known.
+MASKED = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Make frames of moving digits: `digits` of `digit` pixels in a square of `size`, clips of `frames`.
+
+    Judged on continuations: of the first half of a clip, without being told the class.
+    """
+
+    watch: ClassVar[str] = "continuation_mse"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    digits: int = SMALL["digits"]
+    size: int = SMALL["size"]
+    digit: int = SMALL["digit"]
+    frames: int = 8
+
+    def samples(self, folder: Path, split: Split, seed: int) -> Samples:
+        """Clips of the digits of `split`, or the fixed test set: "clip" uint8 (T, 1, H, W), "labels" int64 (D,)."""
+        law = {"digits": self.digits, "size": self.size, "digit": self.digit, "frames": self.frames}
+        return test_set(folder, **law) if split == "test" else MovingMnist(folder, split, **law, seed=seed)
+
+    def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Mean squared error of the velocity, of windows or of single frames."""
+        clip_BTCHW = batch["clip"].float().div(127.5).sub(1)
+        random = generator(0, *batch["sample"].tolist())
+        joint = float(torch.rand((), generator=random)) < JOINT
+        return {"velocity": (window_loss if joint else frame_loss)(net, clip_BTCHW, batch["labels"], random)}
+
+    @torch.inference_mode()
+    def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
+        """Mean squared error of continuations per pixel, that of copying and of black, and a strip of samples.
+
+        `limit` of None takes a thousand clips. The strip: a class in each row, made frame by frame.
+        """
+        assert isinstance(net, Net)
+        samples, given = self.samples(folder, split, seed), self.frames // 2
+        sums = torch.zeros(3, dtype=torch.float64)
+        count = min(limit or 1000, len(samples))
+        for first in range(0, count, 64):
+            made = [samples.sample(0, k)["clip"] for k in range(first, min(first + 64, count))]
+            clip_BTCHW = torch.stack(made).to(net.exit.weight.device).float().div(127.5).sub(1)
+            before = {n - given: clip_BTCHW[:, n] for n in range(given)}
+            asked = Asked(self.frames - given, given=before)
+            drawn_BTCHW = torch.stack(list(net.draw(asked, (self.size, self.size), range(first, first + len(made)))), 1)
+            truth_BTCHW = clip_BTCHW[:, given:]
+            guesses = (drawn_BTCHW.clamp(-1, 1), clip_BTCHW[:, given - 1 : given], clip_BTCHW.new_tensor(-1.0))
+            sums += torch.stack([((g - truth_BTCHW) / 2).square().mean().double().cpu() for g in guesses]) * len(made)
+        names = ("continuation_mse", "continuation_mse.copy_last", "continuation_mse.black")
+        figures: dict[str, float | None] = dict(zip(names, (sums / count).tolist(), strict=True))
+        return Evaluation(figures, {"classes": self._strip(net)})
+
+    def _strip(self, net: Net) -> Tensor:
+        """A row for each class, (1, H, W)."""
+        classes = net.config.classes
+        label_BD = torch.arange(classes, device=net.exit.weight.device)[:, None].expand(-1, self.digits)
+        asked = Asked(self.frames, label_BD=label_BD, guidance=2.0)
+        frames = list(net.draw(asked, (self.size, self.size), range(classes)))
+        return torch.cat([(x_BCHW.clamp(-1, 1).cpu() + 1).div(2).flatten(0, 2) for x_BCHW in frames], dim=-1)[None]
+
+
+def window_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: torch.Generator) -> Tensor:
+    """All frames of a few clips at once: one noise level for all or one for each, and in some clips given frames."""
+    clips = max(len(clip_BTCHW) * ALONE // clip_BTCHW.shape[1], 1)
+    clip_BTCHW, labels_BD = clip_BTCHW[:clips], labels_BD[:clips]
+    t_BT = _times(clip_BTCHW.shape[:2], random)
+    same_B1 = torch.rand(clips, 1, generator=random) < 0.5
+    t_BT = torch.where(same_B1, t_BT[:, :1], t_BT)
+    share_B1 = torch.rand(clips, 1, generator=random) * (torch.rand(clips, 1, generator=random) < 0.5)
+    given_BT = torch.rand(t_BT.shape, generator=random) < share_B1
+    given_BT[:, -1] &= ~given_BT.all(dim=1)
+    t_BT = torch.where(given_BT, 1.0, t_BT).to(clip_BTCHW)
+    noise_BTCHW = _noise(clip_BTCHW, random)
+    x_BTCHW = flow.mix(clip_BTCHW, noise_BTCHW, t_BT)
+    reach: int = net.config.reach  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+    label_BD = _told(labels_BD, torch.full((clips,), TOLD), random)
+    made_BTCHW = net(x_BTCHW, t_BT, neighbours(x_BTCHW, t_BT, reach), label_BD)
+    return flow.loss(made_BTCHW, clip_BTCHW, noise_BTCHW, t_BT, "clean")
+
+
+def frame_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: torch.Generator) -> Tensor:
+    """Single frames from some of their neighbours, which may be a little wrong, and of some a part is known."""
+    clips, frames = clip_BTCHW.shape[:2]
+    reach: int = net.config.reach  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+    place_BA = torch.rand(clips, frames, generator=random).argsort(dim=1)[:, : min(ALONE, frames)]
+    clip_N = torch.arange(clips).repeat_interleave(place_BA.shape[1])
+    place_N, total = place_BA.flatten(), place_BA.numel()
+    near = neighbours(clip_BTCHW, clip_BTCHW.new_ones(clips, frames), reach)
+    pixels_NSCHW, there_NS = near.pixels_BTSCHW[clip_N, place_N], near.times_BTS[clip_N, place_N].cpu() >= 0
+    there_NS &= _present(total, reach, random)
+    rough_NS = (torch.rand(total, 1, generator=random) < ROUGH) * torch.rand(there_NS.shape, generator=random)
+    times_NS = (1 - (1 - LEAST) * rough_NS).to(clip_BTCHW)
+    pixels_NSCHW = flow.mix(pixels_NSCHW, _noise(pixels_NSCHW, random), times_NS)
+    there_NS = there_NS.to(clip_BTCHW.device)
+    near = Near(
+        (pixels_NSCHW * there_NS[..., None, None, None])[:, None], torch.where(there_NS, times_NS, ABSENT)[:, None]
+    )
+    clean_NTCHW = clip_BTCHW[clip_N, place_N][:, None]
+    t_NT, noise_NTCHW = _times((total, 1), random).to(clip_BTCHW), _noise(clean_NTCHW, random)
+    known_NTHW = _boxes(total, clean_NTCHW.shape[-2:], random).to(clip_BTCHW)[:, None]
+    t_NTCHW = torch.where(known_NTHW[:, :, None] > 0, 1.0, t_NT[..., None, None, None]).expand_as(clean_NTCHW)
+    told_N = torch.where(there_NS.any(dim=1).cpu(), TOLD_NEAR, TOLD)
+    label_ND = _told(labels_BD[clip_N], told_N, random)
+    x_NTCHW = flow.mix(clean_NTCHW, noise_NTCHW, t_NTCHW)
+    made_NTCHW = net(x_NTCHW, t_NT, near, label_ND, known_BTHW=known_NTHW)
+    return flow.loss(made_NTCHW, clean_NTCHW, noise_NTCHW, t_NTCHW, "clean")
+
+
+def _present(total: int, reach: int, random: torch.Generator) -> Tensor:
+    """Which neighbours are there, bool (N, 2 reach): none, a number of those before, or any."""
+    kind_N1 = torch.rand(total, 1, generator=random)
+    count_N1 = torch.randint(1, reach + 1, (total, 1), generator=random)
+    past_NS = (torch.arange(2 * reach) < reach) & (torch.arange(2 * reach) >= reach - count_N1)
+    any_NS = torch.rand(total, 2 * reach, generator=random) < torch.rand(total, 1, generator=random)
+    return torch.where(kind_N1 < NONE + PAST, past_NS, any_NS) & (kind_N1 >= NONE)
+
+
+def _boxes(total: int, size: tuple[int, int] | torch.Size, random: torch.Generator) -> Tensor:
+    """What of each picture is known, (N, H, W) of 0 and 1: of most nothing, of some all but a box."""
+    masked_N11 = torch.rand(total, 1, 1, generator=random) < MASKED
+    sides = []
+    for axis, side in enumerate(size):
+        ends_2N = (torch.rand(2, total, generator=random) * (side + 1)).long().sort(dim=0).values
+        line_L = torch.arange(side)
+        inside_NL = (line_L >= ends_2N[0, :, None]) & (line_L < ends_2N[1, :, None])
+        sides.append(inside_NL[:, :, None] if axis == 0 else inside_NL[:, None])
+    return masked_N11 & ~(sides[0] & sides[1])
+
+
+def _times(shape: tuple[int, ...] | torch.Size, random: torch.Generator) -> Tensor:
+    return flow.logit_normal(shape, mean=MEAN, std=STD, generator=random)
+
+
+def _noise(like: Tensor, random: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=random).to(like)
+
+
+def _told(labels_BD: Tensor, share_B: Tensor, random: torch.Generator) -> Tensor:
+    """Labels, with -1 for those that are not told."""
+    told_B1 = torch.rand(len(labels_BD), 1, generator=random) < share_B[:, None]
+    return torch.where(told_B1.to(labels_BD.device), labels_BD, -1)
+
+
+def digits32() -> Recipe:
+    """One digit in 32x32, eight frames: 75 minutes on a core."""
+    return _recipe("digits32", Config(), Digits(), minutes=75, batch=64)
+
+
+def digits64() -> Recipe:
+    """Two digits in 64x64, twenty frames: made for an accelerator."""
+    config = Config(widths=(64, 128), tokens=256, depth=6, heads=8, length=20, side=64)
+    return _recipe("digits64", config, Digits(digits=2, size=64, digit=28, frames=20), minutes=150, batch=32)
+
+
+def _recipe(weights: str, config: Config, task: Digits, *, minutes: float, batch: int) -> Recipe:
+    return Recipe(
+        model="generate/flow",
+        weights=weights,
+        config=config,
+        task=task,
+        optimiser=Optimiser("muon", 4e-3, betas=(0.9, 0.99), warmup=50, clip=1.0, ema=0.999),
+        budget=Budget(minutes=minutes),
+        batch=batch,
+        validate_on=64,
+    )
