@@ -222,3 +222,17 @@ def digits() -> Recipe:
         batch=32,
         validate_on=1000,
     )
+
+
+def still() -> Recipe:
+    """Which digit a single picture of 32x32 shows, as frames of generated clips are judged: ten minutes on a core."""
+    return Recipe(
+        model="generate/cnn_lstm",
+        weights="still",
+        config=Config(preset="document", width=16),
+        task=Classify(frames=1),
+        optimiser=Optimiser("muon", 2e-3, betas=(0.9, 0.99), warmup=50, clip=1.0, ema=0.998),
+        budget=Budget(minutes=10),
+        batch=128,
+        validate_on=1000,
+    )
