@@ -16,8 +16,9 @@ from vidwright.data.loader import Batch
 from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
 from vidwright.data.samples import Samples, Split
 from vidwright.data.seeding import generator
-from vidwright.models.generate.flow import ABSENT, Asked, Config, Near, Net, neighbours
+from vidwright.models.generate.flow import Config, Net, Told
 from vidwright.process import flow
+from vidwright.process.frames import ABSENT, Near, neighbours
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
@@ -80,8 +81,8 @@ class Digits:
             made = [samples.sample(0, k)["clip"] for k in range(first, min(first + 64, count))]
             clip_BTCHW = torch.stack(made).to(net.exit.weight.device).float().div(127.5).sub(1)
             before = {n - given: clip_BTCHW[:, n] for n in range(given)}
-            asked = Asked(self.frames - given, given=before)
-            drawn_BTCHW = torch.stack(list(net.draw(asked, (self.size, self.size), range(first, first + len(made)))), 1)
+            seeds, size = range(first, first + len(made)), (self.size, self.size)
+            drawn_BTCHW = torch.stack(list(net.draw(seeds, self.frames - given, size, given=before)), 1)
             truth_BTCHW = clip_BTCHW[:, given:]
             guesses = (drawn_BTCHW.clamp(-1, 1), clip_BTCHW[:, given - 1 : given], clip_BTCHW.new_tensor(-1.0))
             sums += torch.stack([((g - truth_BTCHW) / 2).square().mean().double().cpu() for g in guesses]) * len(made)
@@ -93,8 +94,8 @@ class Digits:
         """A row for each class, (1, H, W)."""
         classes = net.config.classes
         label_BD = torch.arange(classes, device=net.exit.weight.device)[:, None].expand(-1, self.digits)
-        asked = Asked(self.frames, label_BD=label_BD, guidance=2.0)
-        frames = list(net.draw(asked, (self.size, self.size), range(classes)))
+        told = Told(label_BD, guidance=2.0)
+        frames = list(net.draw(range(classes), self.frames, (self.size, self.size), told))
         return torch.cat([(x_BCHW.clamp(-1, 1).cpu() + 1).div(2).flatten(0, 2) for x_BCHW in frames], dim=-1)[None]
 
 
@@ -125,7 +126,7 @@ def frame_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: to
     clip_N = torch.arange(clips).repeat_interleave(place_BA.shape[1])
     place_N, total = place_BA.flatten(), place_BA.numel()
     near = neighbours(clip_BTCHW, clip_BTCHW.new_ones(clips, frames), reach)
-    pixels_NSCHW, there_NS = near.pixels_BTSCHW[clip_N, place_N], near.times_BTS[clip_N, place_N].cpu() >= 0
+    pixels_NSCHW, there_NS = near.pixels[clip_N, place_N], near.times[clip_N, place_N].cpu() >= 0
     there_NS &= _present(total, reach, random)
     rough_NS = (torch.rand(total, 1, generator=random) < ROUGH) * torch.rand(there_NS.shape, generator=random)
     times_NS = (1 - (1 - LEAST) * rough_NS).to(clip_BTCHW)
