@@ -288,13 +288,13 @@ def generator(card) -> nn.Module:
 
 
 def sampled(generator: nn.Module, **options: object) -> list[Frame]:
-    return list(generator.sample(**{"length": 3, "size": (10, 14), "seed": 0} | options))
+    return list(generator.sample(**{"length": 3, "size": (16, 24), "seed": 0} | options))
 
 
 def test_samples_are_frames_in_order(generator):
     found = sampled(generator)
     assert len(found) == 3 and sampled(generator, length=0) == []
-    assert all(f.data.shape == (3, 10, 14) and 0 <= f.data.min() <= f.data.max() <= 1 for f in found)
+    assert all(f.data.shape == (3, 16, 24) and 0 <= f.data.min() <= f.data.max() <= 1 for f in found)
     assert all(a.time + (a.duration or 0) <= b.time for a, b in itertools.pairwise(found))
 
 

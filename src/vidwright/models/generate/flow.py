@@ -252,7 +252,7 @@ class Net(GenerativeModel):
             lost = Near(torch.zeros_like(near.pixels), torch.full_like(near.times, ABSENT))
             alone = self(x_BTCHW, t_BT, lost, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)
             clean = guided(clean, alone, told.history)
-        return clean
+        return clean.clamp(-1, 1)  # no pixel is brighter than white, however it is drawn out
 
     def _labels(self, label: int | Sequence[int] | None) -> Tensor | None:
         """Classes as a user names them, (1, D). Raises `UsageError` for one that there is not."""
@@ -277,7 +277,7 @@ class Net(GenerativeModel):
 
 CARD = Card(
     task="generate",
-    summary="Rectified flow with a noise level per frame: class, pictures, clips, masks, loops",
+    summary="Rectified flow, each frame at its own noise: class, key frames, clips, loops",
     build=Net,
     config=Config,
     paper="Chen et al. 2024 (diffusion forcing); Liu et al. 2022 (rectified flow); Li and He 2025 (clean prediction)",

@@ -30,8 +30,8 @@ MEAN, STD = -0.9, 1.2
 JOINT = 0.2
 #: Frames of a clip that learn alone in one step.
 ALONE = 2
-#: How often a frame has none of its neighbours, and those before it alone; else each is there by chance. What comes from
-#: nothing is by far the hardest: at 0.15 and 0.5 a thousand steps moved shapes well that were no digits.
+#: How often a frame has none of its neighbours, and those before it alone; else each is there by chance. From nothing
+#: is by far the hardest: at 0.15 and 0.5 a thousand steps moved shapes well that were no digits.
 NONE, PAST = 0.45, 0.3
 #: How often neighbours are as wrong as the network's own frames may be, and from which time on.
 ROUGH, LEAST = 0.3, 0.75
