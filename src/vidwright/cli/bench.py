@@ -10,11 +10,15 @@ from typing import Annotated
 
 import torch
 from cyclopts import App, Parameter
+from torch import nn
 
 from vidwright import models
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
+from vidwright.bench.generate import Figure, figures, real_clips
+from vidwright.bench.generate import as_json as figures_json
+from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
@@ -22,6 +26,7 @@ from vidwright.cli.terminal import say
 from vidwright.core.files import write_atomic
 from vidwright.data import moving_mnist
 from vidwright.models.generate.cnn_lstm import Net
+from vidwright.models.generate.flow import Net as FlowNet
 
 bench = App(name="bench", help="Measure quality and speed; prints the tables of the README.")
 
@@ -74,6 +79,47 @@ def enhance(
         found.append(section)
         print(text(section.table), end="\n\n", flush=True)
         keep()
+
+
+@bench.command
+def generate(
+    *,
+    data: Path,
+    model: str = "flow:digits32",
+    clips: int = 256,
+    seeds: int = 3,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    json: Path | None = None,
+) -> None:
+    """Whether generated digits can be read, how they move, and what continuations and gaps become.
+
+    Parameters
+    ----------
+    data
+        Folder of MNIST's files.
+    model
+        Weights of flow for one digit in 32x32: a shipped set or a file.
+    clips
+        How many are made for each figure and seed.
+    seeds
+        How often everything is measured, with other noise.
+    quick
+        A few clips, once, and none at once.
+    json
+        Write everything that was measured to this file.
+    """
+    net = models.load(*models.parse("generate", model), kind=FlowNet, device="cpu", dtype="fp32")
+    reader = models.load("generate/cnn_lstm", "still", kind=nn.Module, device="cpu", dtype="fp32")
+    facts = {**machine(), "model": model, "clips": clips, "seeds": seeds}
+    say(f"{facts['processor']}, {facts['instructions']}, torch {facts['torch']}, {facts['date']}")
+    real = real_clips(data, 32 if quick else clips)
+    found: list[Figure] = []
+    for figure in figures(net, reader, real, seeds=1 if quick else seeds, joint=not quick):
+        found.append(figure)
+        say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
+    print(figures_text(found))
+    if json is not None:
+        write_atomic(json, jsonlib.dumps(figures_json(found, facts), allow_nan=False) + "\n")
 
 
 @bench.command
