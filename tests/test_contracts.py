@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import itertools
 import time
 from fractions import Fraction
@@ -31,10 +32,16 @@ def pytest_generate_tests(metafunc) -> None:
         kinds = {
             "net": [name for name in NAMES if isinstance(built(name), FrameModel)],
             "interpolator": [name for name in NAMES if isinstance(built(name), InterpolationModel)],
-            "generator": [name for name in NAMES if name.startswith("generate/")],
+            "generator": [name for name in NAMES if name.startswith("generate/") and alone(name)],
         }
         asked = next((names for fixture, names in kinds.items() if fixture in metafunc.fixturenames), NAMES)
         metafunc.parametrize("name", asked)
+
+
+def alone(name: str) -> bool:
+    """Whether a generator needs nothing to begin with."""
+    asked = inspect.signature(built(name).sample).parameters.values()
+    return {each.name for each in asked if each.default is each.empty} == {"length", "size", "seed"}
 
 
 def titled(name: str) -> Card:

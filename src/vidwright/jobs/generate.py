@@ -34,12 +34,14 @@ from vidwright.data.seeding import generator
 from vidwright.io.codecs import container_of
 from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import probe
+from vidwright.io.reader import Reader
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import given
 from vidwright.jobs.folder import Done, JobFolder, Plan, open_folder
 from vidwright.jobs.job import SEGMENT_SECONDS, Event, Options, Watch
 from vidwright.jobs.retime import target_rate
 from vidwright.jobs.segments import Segment
+from vidwright.metrics.copies import copied, thumbnail
 from vidwright.nn.model import GenerativeModel
 from vidwright.weights.store import read_tensors, save_weights
 
@@ -207,6 +209,7 @@ def make(
             parts, None, job.output, info=_info(asked), settings=job.settings, overwrite=overwrite, tags={TAG: record}
         )
         folder.remove()
+    report = replace(report, warnings=(*report.warnings, *_copies(job, asked)))
     details = {"segments": len(parts), "resumed_segments": resumed, "job": job.model_dump(mode="json")}
     return replace(report, seconds=time.monotonic() - began, details=details)
 
@@ -290,6 +293,19 @@ def _make(
         save_weights(place, {f"{n:04d}": frame.data for n, frame in enumerate(context)}, {})
         folder.add(Done(segment.number, path.name, made.frames, sha256(path), made.warnings))
     return ready
+
+
+def _copies(job: Generate, asked: Asked) -> Iterator[str]:
+    """A warning where frames that were to be like those of a clip are them."""
+    like: list[Frame] = asked.told.get("like", [])
+    if not like or job.variation == 0 or job.content is not None:
+        return
+    clip_KCHW = torch.stack([thumbnail(frame.data[:3]) for frame in like])
+    size = (clip_KCHW.shape[-2], clip_KCHW.shape[-1])
+    with Reader(job.output, cuts=False, max_pixels=job.max_pixels) as pictures:
+        made_TCHW = torch.stack([thumbnail(each.frame().data[:3], size) for each in pictures])
+    if found := copied(made_TCHW, clip_KCHW):
+        yield f"{len(found)} of {len(made_TCHW)} frames are those of {job.like}: raise --variation"
 
 
 def _segments(asked: Asked, network: GenerativeModel) -> Iterator[Segment]:

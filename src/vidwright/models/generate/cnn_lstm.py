@@ -375,6 +375,6 @@ CARD = Card(
     summary="CNN and LSTM with a softmax: the next frame's pixels, or a clip's class",
     build=build,
     config=Config,
-    weights=("next-frame", "digits"),
+    weights=("next-frame", "digits", "still"),
     paper="ConvLSTM: Shi et al. 2015; transformation by kernels over shifts: Finn et al. 2016 (CDNA)",
 )
