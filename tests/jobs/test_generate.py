@@ -26,6 +26,7 @@ from vidwright.jobs import given
 from vidwright.jobs.generate import Generate, generate, make, recorded
 from vidwright.jobs.given import fitted
 from vidwright.jobs.run import run
+from vidwright.models.generate import flow
 from vidwright.models.generate.cnn_lstm import Config, Net
 from vidwright.weights.store import read_header, save_weights
 
@@ -212,3 +213,65 @@ def test_a_fitted_picture_keeps_the_middle_and_its_shape(sides):
     assert found.shape == (3, to_height, to_width)
     assert abs(float(found.mean()) - 0.5) < 0.51 / max(width - 1, 1) + 1e-3  # an odd rest is cut off one side
     assert all(float(b) >= float(a) - 1e-6 for a, b in itertools.pairwise(found[0, 0]))
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory) -> Path:
+    """Weights of a small network that draws beside whatever is given."""
+    config = flow.Config(widths=(4, 8), tokens=16, depth=1, heads=1, length=4, side=16)
+    path = tmp_path_factory.mktemp("flow") / "w.safetensors"
+    card = {"model": "generate/flow", "name": "test", "config": dataclasses.asdict(config)}
+    save_weights(path, randomise(flow.Net(config)).state_dict(), card)
+    return path
+
+
+def grey(path: Path, level: float) -> Path:
+    path.write_bytes(encode_still(torch.full((3, 16, 16), level), format="png"))
+    return path
+
+
+def drawn(drawing: Path, output: Path, **options: object) -> list[Frame]:
+    job = {"output": output, "model": str(drawing), "codec": "ffv1", "size": "16x16", "steps": 2, "seconds": 0.4}
+    make(Generate(**job | options))
+    return frames(output)
+
+
+def level(frame: Frame) -> float:
+    return float(frame.data.mean())
+
+
+def test_pictures_are_where_they_were_asked_for(tmp_path, drawing):
+    dark, bright = grey(tmp_path / "dark.png", 0.2), grey(tmp_path / "bright.png", 0.8)
+    begun = drawn(drawing, tmp_path / "a.mkv", image=dark)
+    assert len(begun) == 4 and level(begun[0]) == pytest.approx(0.2, abs=0.01)
+    between = drawn(drawing, tmp_path / "b.mkv", key=[f"{dark}@0", f"{bright}@0.3"])
+    assert [level(between[n]) for n in (0, 3)] == pytest.approx([0.2, 0.8], abs=0.01)
+
+
+def test_key_frames_of_a_long_one_lie_in_their_segments(tmp_path, drawing, monkeypatch):
+    monkeypatch.setattr("vidwright.jobs.generate.SEGMENT_SECONDS", Fraction(2, 5))
+    bright = grey(tmp_path / "bright.png", 0.8)
+    found = drawn(drawing, tmp_path / "a.mkv", key=[f"{bright}@0.6"], seconds=1)
+    assert len(found) == 10 and level(found[6]) == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_loop_and_what_is_like_a_clip_are_made_in_one_piece(tmp_path, drawing, monkeypatch):
+    monkeypatch.setattr("vidwright.jobs.generate.SEGMENT_SECONDS", Fraction(1, 5))
+    assert len(drawn(drawing, tmp_path / "a.mkv", loop=True, seconds=0.8)) == 8
+    source = media.clip(tmp_path / "in.mkv", frames=8)
+    report = make(Generate(output=tmp_path / "b.mkv", like=source, variation=0, codec="ffv1", seconds=0.32))
+    assert report.details["segments"] == 1 and report.frames == 8 and report.warnings == ()
+    shown = [(a.data - b.data).abs().mean() for a, b in zip(frames(source), frames(tmp_path / "b.mkv"), strict=True)]
+    assert max(shown) < 0.02
+
+
+def test_copies_of_the_clip_are_said(tmp_path):
+    source = media.clip(tmp_path / "in.mkv", frames=8)
+    report = make(Generate(output=tmp_path / "b.mkv", like=source, variation=0.001, codec="ffv1", seconds=0.32))
+    assert [warning for warning in report.warnings if "8 of 8 frames are those of" in warning]
+
+
+def test_sizes_that_cannot_be_drawn_are_answered_with_the_nearest(tmp_path, drawing):
+    with pytest.raises(UsageError, match="the nearest size is 24x16"):
+        drawn(drawing, tmp_path / "a.mkv", size="21x17")
+    assert listing(tmp_path) == []

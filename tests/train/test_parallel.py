@@ -98,6 +98,7 @@ def test_begun_by_two_and_gone_on_with_by_one(data, alone, tmp_path, shard):
     assert_same_run(tmp_path / "run", alone)
 
 
+@pytest.mark.slow
 @ALSO_COPIED
 def test_begun_by_one_and_gone_on_with_by_two(data, alone, tmp_path, shard):
     single(RECIPE, at(data, tmp_path / "run"), stop_at=3)

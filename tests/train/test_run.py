@@ -96,7 +96,7 @@ def test_stopped_and_resumed_is_the_undisturbed_run(undisturbed, data, tmp_path)
     assert sha256(tmp_path / "run" / LAST) == sha256(undisturbed / LAST)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_steps_and_resumed_is_the_undisturbed_run(data, tmp_path, kills):
     recipe = toy.upscaler(steps=100, validations=1)
     with Forks() as forks:
