@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json as jsonlib
 from dataclasses import asdict
 from importlib import resources
@@ -20,6 +21,8 @@ from vidwright.bench.generate import Figure, figures, real_clips
 from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
+from vidwright.bench.modes import pictures, promises, rows
+from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
 from vidwright.cli.terminal import say
@@ -89,6 +92,7 @@ def generate(
     clips: int = 256,
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
+    contact_sheet: Path | None = None,
     json: Path | None = None,
 ) -> None:
     """Whether generated digits can be read, how they move, and what continuations and gaps become.
@@ -105,6 +109,8 @@ def generate(
         How often everything is measured, with other noise.
     quick
         A few clips, once, and none at once.
+    contact_sheet
+        A PNG with a row of frames for each way of asking, edged where they were given.
     json
         Write everything that was measured to this file.
     """
@@ -113,8 +119,11 @@ def generate(
     facts = {**machine(), "model": model, "clips": clips, "seeds": seeds}
     say(f"{facts['processor']}, {facts['instructions']}, torch {facts['torch']}, {facts['date']}")
     real = real_clips(data, 32 if quick else clips)
+    if contact_sheet is not None:
+        write_atomic(contact_sheet, drawn(pictures(list(rows(net, real)))))
     found: list[Figure] = []
-    for figure in figures(net, reader, real, seeds=1 if quick else seeds, joint=not quick):
+    measured = figures(net, reader, real, seeds=1 if quick else seeds, joint=not quick)
+    for figure in itertools.chain(measured, promises(net)):
         found.append(figure)
         say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
     print(figures_text(found))
