@@ -1,4 +1,4 @@
-"""Dynamic convolutions are one, with the kernel that their gates choose; activations come in the same pass."""
+"""Dynamic convolutions use the kernel that their gates choose, wide ones are dilated; activations come in one pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidwright.nn.conv import DynamicConv2d, conv_leaky
+from vidwright.nn.conv import DynamicConv2d, conv_leaky, wide_depthwise
 
 
 def dynamic(inputs: int, outputs: int) -> DynamicConv2d:
@@ -62,3 +62,18 @@ def test_a_dynamic_convolution_with_the_activation_is_the_one_before_it():
     conv, gates, x = dynamic(4, 6), torch.rand(3), torch.randn(1, 4, 8, 8)
     with torch.no_grad():
         torch.testing.assert_close(conv(x, gates, leaky=True), F.leaky_relu(conv(x, gates), 0.1))
+
+
+@pytest.mark.parametrize(("size", "dilation"), [((16, 16), 3), ((7, 13), 3), ((2, 5), 4), ((60, 57), 3), ((9, 8), 1)])
+def test_a_wide_convolution_is_the_dilated_one(size, dilation):
+    """Forward and backward, for sizes that are no multiple of the dilation, for small phases and for large ones."""
+    torch.manual_seed(0)
+    x, kernel, bias = torch.randn(2, 3, *size), torch.randn(3, 1, 7, 7), torch.randn(3)
+    given = [part.double().requires_grad_() for part in (x, kernel, bias)]
+    found = wide_depthwise(*given, dilation)
+    wanted = F.conv2d(*given, padding=3 * dilation, dilation=dilation, groups=3)
+    torch.testing.assert_close(found, wanted)
+    weight = torch.randn_like(wanted)
+    pairs = (torch.autograd.grad((out * weight).sum(), given) for out in (found, wanted))
+    for a, b in zip(*pairs, strict=True):
+        torch.testing.assert_close(a, b)
