@@ -1,7 +1,7 @@
 """A predictor of the next frames: SimVP with gated spatio-temporal attention, and a ConvLSTM to measure it by.
 
-    T frames --fold 2x2--conv--act--conv 1/2--act--stack T--1x1--mixer blocks--1x1--unstack T--up x2--(+)--conv--> T next
-                                 '------------------------- skip, frame by frame -----------------------'
+    T frames --fold 2x2--conv--conv 1/2--stack T--1x1--mixer blocks--1x1--unstack T--up x2--(+)--conv--unfold--> T next
+                            '-------------------- skip, frame by frame ----------------------'
 
     a mixer block:  x --norm--1x1--GELU--5x5 each--7x7 each, dilated 3--1x1--> value * sigmoid(gate) --1x1--(+)
                     '---norm--1x1--3x3 each--GELU--1x1--(+)
@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from vidwright.core import Card, Frame
 from vidwright.core.errors import UsageError
 from vidwright.nn.activation import LEAK
+from vidwright.nn.conv import wide_depthwise
 from vidwright.nn.model import GenerativeModel, Usual
 from vidwright.nn.norm import ChannelLayerNorm
 from vidwright.nn.recurrent import ConvLSTM
@@ -56,7 +57,7 @@ class Config:
     frames: int = 10
     width: int = 16
     channels: int = 128
-    depth: int = 8
+    depth: int = 4
 
     def __post_init__(self) -> None:
         # A config may come with a stranger's file, and must not be able to ask for all memory.
@@ -83,7 +84,9 @@ class GatedAttention(nn.Module):
         self.exit = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        value, gate = self.gated(self.far(self.near(F.gelu(self.entry(x_BCHW))))).chunk(2, dim=1)
+        x_BCHW = self.near(F.gelu(self.entry(x_BCHW)))
+        x_BCHW = wide_depthwise(x_BCHW, self.far.weight, self.far.bias, 3)
+        value, gate = self.gated(x_BCHW).chunk(2, dim=1)
         return self.exit(value * torch.sigmoid(gate))
 
 
@@ -107,11 +110,11 @@ class MixerBlock(nn.Module):
         super().__init__()
         self.norms = nn.ModuleList(ChannelLayerNorm(channels) for _ in range(2))
         self.branches = nn.ModuleList([GatedAttention(channels), Perceptron(channels)])
-        self.gains = nn.Parameter(torch.full((2, channels, 1, 1), FIRST_GAIN))
+        self.gains = nn.ParameterList(torch.full((channels,), FIRST_GAIN) for _ in range(2))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        for norm, branch, gain_C11 in zip(self.norms, self.branches, self.gains, strict=True):
-            x_BCHW = torch.addcmul(x_BCHW, branch(norm(x_BCHW)), gain_C11)
+        for norm, branch, gain_C in zip(self.norms, self.branches, self.gains, strict=True):
+            x_BCHW = torch.addcmul(x_BCHW, branch(norm(x_BCHW)), gain_C[:, None, None])
         return x_BCHW
 
 
@@ -135,7 +138,7 @@ class SimVP(nn.Module):
         skip_NCHW = F.leaky_relu(self.fine(folded(x_BTCHW.flatten(0, 1), 2)), LEAK)
         x_NCHW = F.leaky_relu(self.coarse(skip_NCHW), LEAK)
         x_BCHW = self.leave(self.mixer(self.entry(x_NCHW.unflatten(0, (batch, -1)).flatten(1, 2))))
-        x_NCHW = x_NCHW + x_BCHW.unflatten(1, (x_BTCHW.shape[1], -1)).flatten(0, 1)
+        x_NCHW = x_BCHW.unflatten(1, (x_BTCHW.shape[1], -1)).flatten(0, 1)
         x_NCHW = F.leaky_relu(F.pixel_shuffle(self.up(x_NCHW), 2) + skip_NCHW, LEAK)
         y_NCHW = self.exit(F.leaky_relu(self.mend(x_NCHW), LEAK))
         return F.pixel_shuffle(y_NCHW, 2).unflatten(0, (batch, -1))
