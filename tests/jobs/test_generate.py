@@ -162,6 +162,10 @@ def test_frames_are_shown_as_they_are_made(tmp_path, asks):
             {"loop": True},
             "--loop\n  cause: generate/cnn_lstm cannot be told that\n  next:  it takes --class, --continue",
         ),
+        (
+            {"model": "patches", "label": []},
+            "generate/patches\n  cause: it has nothing to begin with\n  next:  give it --like",
+        ),
         ({"image": "a.png"}, "--image\n  cause: generate/cnn_lstm cannot be told that"),
         ({"label": [10]}, "the model knows 10 classes"),
         ({"size": "20000x20"}, "10 frames of 20000x20\n  cause: no file holds that"),

@@ -165,14 +165,15 @@ class Generate(GenerateOptions):
         return Asked(length, size, rate, info.colour if info else Colour(), keys, clip, told)
 
     def _understood(self, network: GenerativeModel) -> None:
-        can = inspect.signature(network.sample).parameters
+        """Raises `UsageError` for what the network cannot be told, and where it needs what is not given."""
+        can, model = inspect.signature(network.sample).parameters, self.named()[0]
         for option, name in TOLD.items():
-            if getattr(self, option) not in (None, [], False) and name not in can:
-                known = ", ".join(f"--{SPELLED.get(each, each)}" for each, told in TOLD.items() if told in can)
-                model = self.named()[0]
-                raise UsageError(
-                    f"--{SPELLED.get(option, option)}", f"{model} cannot be told that", f"it takes {known}"
-                )
+            given = getattr(self, option) not in (None, [], False)
+            if given and name not in can:
+                known = ", ".join(_spelled(each) for each, told in TOLD.items() if told in can)
+                raise UsageError(_spelled(option), f"{model} cannot be told that", f"it takes {known}")
+            if not given and name in can and can[name].default is inspect.Parameter.empty:
+                raise UsageError(model, "it has nothing to begin with", f"give it {_spelled(option)}")
 
 
 def make(
@@ -366,6 +367,10 @@ def _kept(path: Path) -> list[Frame] | None:
 def _info(asked: Asked) -> VideoInfo:
     height, width = asked.size
     return VideoInfo(width, height, asked.rate, 1 / asked.rate, length=asked.length, colour=asked.colour)
+
+
+def _spelled(option: str) -> str:
+    return f"--{SPELLED.get(option, option)}"
 
 
 def _digest(path: Path) -> str:
