@@ -85,7 +85,7 @@ class GatedAttention(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = self.near(F.gelu(self.entry(x_BCHW)))
-        x_BCHW = wide_depthwise(x_BCHW, self.far.weight, self.far.bias, 3)
+        x_BCHW = wide_depthwise(x_BCHW, self.far.weight, self.far.bias, 3)  # pyright: ignore[reportArgumentType]
         value, gate = self.gated(x_BCHW).chunk(2, dim=1)
         return self.exit(value * torch.sigmoid(gate))
 
