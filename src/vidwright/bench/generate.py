@@ -18,11 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vidwright.bench.unet_diffusion import sampled, trained
+from vidwright.data.loader import batches
 from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
+from vidwright.data.seeding import generator
 from vidwright.metrics.legibility import legibility
 from vidwright.metrics.paths import bouncing, centres, distances, paths, straight_on
 from vidwright.metrics.variety import best_of, nearest, pairwise
 from vidwright.models.generate.flow import Mode, Net, Told
+from vidwright.train.recipes.flow import ALONE, Digits, frame_loss, window_loss
 
 #: Clips of the training set among which the nearest to a sample is looked for.
 KNOWN = 2000
@@ -82,6 +86,42 @@ def figures(net: Net, reader: nn.Module, real: Clips, *, seeds: int, joint: bool
     yield from _from_classes(net, reader, real, seeds, joint)
     yield from _continuations(net, reader, real, seeds)
     yield from _between(net, reader, real, seeds)
+
+
+def rival(reader: nn.Module, real: Clips, folder: Path, *, minutes: float, seeds: int) -> Iterator[Figure]:
+    """The same of classes for a U-Net diffusion, after so many minutes of processor time on the same data."""
+    frames = real.truth.shape[1]
+    samples = MovingMnist(folder, "train", **SMALL, frames=frames)
+    made = trained(samples, 60 * minutes)
+    way = f"U-Net, {made.seconds / 60:.0f} CPU-min"
+    yield Figure("training", "clips per CPU-second", way, (made.clips / made.seconds,), "higher")
+    labels = torch.arange(len(real.truth)) % made.net.shape.classes
+    began = time.process_time()
+    clips: list[Tensor] = []
+    for seed in range(seeds):
+        numbers = range(seed * len(labels), (seed + 1) * len(labels))
+        parts = zip(labels.split(TOGETHER), torch.tensor(numbers).split(TOGETHER), strict=True)
+        drawn = [sampled(made.net, part, frames, SIZE[0], own.tolist(), GUIDANCE) for part, own in parts]
+        clips.append(torch.cat(drawn))
+    seconds = time.process_time() - began
+    yield from _read("from a class", way, clips, reader, labels, real)
+    yield Figure("from a class", "clips per CPU-second", way, (seeds * len(labels) / seconds,), "higher")
+
+
+def pace(net: Net, folder: Path, *, steps: int = 4) -> Iterator[Figure]:
+    """Clips per second of processor time that one like `net` learns from, drawn at once and frame by frame."""
+    batch = next(batches(Digits().samples(folder, "train", 0), 64))
+    clip_BTCHW = batch["clip"].float().div(127.5).sub(1)
+    learner = Net(net.config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    for way, loss in {"one by one": frame_loss, "at once": window_loss}.items():
+        loss(learner, clip_BTCHW, batch["labels"], generator(0)).backward()
+        began = time.process_time()
+        for step in range(steps):
+            loss(learner, clip_BTCHW, batch["labels"], generator(step)).backward()
+        clips = len(clip_BTCHW) * ALONE / net.config.length  # as many frames as so many clips have
+        yield Figure(
+            "training", "clips per CPU-second", way, (steps * clips / (time.process_time() - began),), "higher"
+        )
 
 
 def text(found: Sequence[Figure]) -> str:

@@ -17,8 +17,9 @@ from vidwright import models
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
-from vidwright.bench.generate import Figure, figures, real_clips
+from vidwright.bench.generate import Figure, figures, pace, real_clips
 from vidwright.bench.generate import as_json as figures_json
+from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
 from vidwright.bench.modes import pictures, promises, rows
@@ -92,6 +93,7 @@ def generate(
     clips: int = 256,
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
+    rival: float | None = None,
     contact_sheet: Path | None = None,
     json: Path | None = None,
 ) -> None:
@@ -109,6 +111,8 @@ def generate(
         How often everything is measured, with other noise.
     quick
         A few clips, once, and none at once.
+    rival
+        Train a U-Net diffusion for so many minutes of processor time, and measure it beside.
     contact_sheet
         A PNG with a row of frames for each way of asking, edged where they were given.
     json
@@ -123,7 +127,8 @@ def generate(
         write_atomic(contact_sheet, drawn(pictures(list(rows(net, real)))))
     found: list[Figure] = []
     measured = figures(net, reader, real, seeds=1 if quick else seeds, joint=not quick)
-    for figure in itertools.chain(measured, promises(net)):
+    other = [] if rival is None else unet(reader, real, data, minutes=rival, seeds=1 if quick else seeds)
+    for figure in itertools.chain(measured, promises(net), pace(net, data), other):
         found.append(figure)
         say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
     print(figures_text(found))
