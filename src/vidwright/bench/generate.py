@@ -81,7 +81,7 @@ def real_clips(folder: Path, count: int, frames: int = 8) -> Clips:
 def figures(net: Net, reader: nn.Module, real: Clips, *, seeds: int, joint: bool = True) -> Iterator[Figure]:
     """All figures, as they are measured; `reader` names the digit of clips of any length.
 
-    With `joint` classes are also drawn in windows at once, which takes longer.
+    With `joint` some classes are also drawn in windows at once, which takes longer.
     """
     yield from _from_classes(net, reader, real, seeds, joint)
     yield from _continuations(net, reader, real, seeds)
@@ -155,14 +155,15 @@ def _from_classes(net: Net, reader: nn.Module, real: Clips, seeds: int, joint: b
     task = "from a class"
     labels = torch.arange(len(real.truth)) % net.config.classes
     yield from _read(task, "real", [real.truth], reader, real.labels, real)
-    modes: tuple[Mode, ...] = ("filler", "joint") if joint else ("filler",)
-    for mode in modes:
-        way = {"filler": "one by one", "joint": "at once"}[mode]
+    modes: dict[Mode, tuple[str, Tensor]] = {"filler": ("one by one", labels)}
+    if joint:
+        modes["joint"] = ("at once", labels[:TOGETHER])
+    for mode, (way, told) in modes.items():
         began = time.process_time()
-        made = [_drawn(net, len(labels), seed, told=labels[:, None], mode=mode) for seed in range(seeds)]
+        made = [_drawn(net, len(told), seed, told=told[:, None], mode=mode) for seed in range(seeds)]
         seconds = time.process_time() - began
-        yield from _read(task, way, made, reader, labels, real)
-        yield Figure(task, "clips per CPU-second", way, (seeds * len(labels) / seconds,), "higher")
+        yield from _read(task, way, made, reader, told, real)
+        yield Figure(task, "clips per CPU-second", way, (seeds * len(told) / seconds,), "higher")
 
 
 def _read(
