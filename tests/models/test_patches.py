@@ -153,7 +153,7 @@ def test_patch_match_comes_near_the_exact_search():
 def test_votes_of_the_clip_s_own_places_are_the_clip():
     keys = scene(0, (5, 18, 22))
     places = torch.arange(keys[..., 0].numel(), dtype=torch.int)
-    inside = patches._inside(patches._places(places, (5, 18, 22)), (5, 18, 22))
+    inside = patches.inside(patches.coordinates(places, (5, 18, 22)), (5, 18, 22))
     found = patches.voted(inside, keys, (5, 18, 22), (1, 1, 1), loop=False)
     assert error(found, keys) < 1e-10
 

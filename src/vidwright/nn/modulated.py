@@ -26,6 +26,7 @@ class ConvBlock(nn.Module):
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
         nn.init.normal_(self.outer.weight, std=1e-3)
+        nn.init.zeros_(self.outer.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, x_NCHW: Tensor, told_NV: Tensor) -> Tensor:
         scale_NC, shift_NC = self.modulate(told_NV).chunk(2, dim=1)

@@ -32,7 +32,9 @@ from vidwright.core import Card, Frame
 from vidwright.core.errors import UsageError
 from vidwright.nn.model import GenerativeModel, Usual
 
+#: Frames, rows and columns; and parts of them.
 Shape = tuple[int, int, int]
+Scale = tuple[float, float, float]
 
 #: Half a patch in frames, rows and columns: patches are 3 x 7 x 7.
 REACH: Shape = (1, 3, 3)
@@ -139,21 +141,18 @@ class Net(GenerativeModel):
         return guess[: wanted[0], : wanted[1], : wanted[2]]  # which levels are large enough for a patch to lie in
 
 
-def levels(shape: Sequence[int]) -> list[Shape3]:
+def levels(shape: Sequence[int]) -> list[Scale]:
     """How much of time, height and width each level has, the coarsest first; the last has all. Time shrinks less."""
     frames, *sides = shape
     count = max(math.floor(math.log(COARSEST / min(sides)) / math.log(STEP)), 0)
     least = min(FEWEST / frames, 1.0)
-    found: list[Shape3] = []
+    found: list[Scale] = []
     for number in range(count, -1, -1):
         side = STEP**number
         found.append((max(side**0.5, least), side, side))
     while math.prod(_scaled(shape, found[0])) > EXACT and found[0][0] > least:
         found[0] = (max(found[0][0] * 0.9, least), *found[0][1:])
     return found
-
-
-Shape3 = tuple[float, float, float]
 
 
 def resized(clip_THWC: Tensor, shape: Shape) -> Tensor:
@@ -269,12 +268,12 @@ def enlarged(field: Tensor, before: Shape, clip_before: Shape, shape: Shape, cli
         for row, old, new, reach in zip(place, before, shape, REACH, strict=True)
     ]
     at = (coarse[0] * before[1] + coarse[1]) * before[2] + coarse[2]
-    from_3N = _places(field.index_select(0, at), clip_before)
+    from_3N = coordinates(field.index_select(0, at), clip_before)
     moved: list[Tensor] = []
     for axis in range(3):
         inner = place[axis] - coarse[axis] * shape[axis] / before[axis]
         moved.append((from_3N[axis] * clip[axis] / clip_before[axis] + inner).round_().int())
-    return _inside(torch.stack(moved), clip)
+    return inside(torch.stack(moved), clip)
 
 
 def components(clip: Tensor) -> Tensor:
@@ -337,19 +336,19 @@ def _shape(clip_THWC: Tensor) -> Shape:
     return clip_THWC.shape[0], clip_THWC.shape[1], clip_THWC.shape[2]
 
 
-def _scaled(shape: Sequence[int], scale: Shape3) -> Shape:
+def _scaled(shape: Sequence[int], scale: Scale) -> Shape:
     frames, height, width = (max(round(side * by), 2 * r + 2) for side, by, r in zip(shape, scale, REACH, strict=False))
     return frames, height, width
 
 
-def _places(field: Tensor, shape: Shape) -> Tensor:
+def coordinates(field: Tensor, shape: Shape) -> Tensor:
     """A field as frame, row and column, (3, N)."""
     row = field.div(shape[2], rounding_mode="floor")
     frame = row.div(shape[1], rounding_mode="floor")
     return torch.stack([frame, row - frame * shape[1], field - row * shape[2]])
 
 
-def _inside(place_3N: Tensor, shape: Shape) -> Tensor:
+def inside(place_3N: Tensor, shape: Shape) -> Tensor:
     """Places as a field, moved to the nearest whose whole patch lies inside."""
     frame, row, column = (
         each.clamp(reach, side - reach - 1) for each, reach, side in zip(place_3N, REACH, shape, strict=True)
