@@ -134,14 +134,15 @@ class SimVP(nn.Module):
         self.exit = nn.Conv2d(w, 4, 3, padding=1)
 
     def forward(self, x_BTCHW: Tensor) -> Tensor:
-        batch = len(x_BTCHW)
+        shape = x_BTCHW.shape[:2]
         skip_NCHW = F.leaky_relu(self.fine(folded(x_BTCHW.flatten(0, 1), 2)), LEAK)
         x_NCHW = F.leaky_relu(self.coarse(skip_NCHW), LEAK)
-        x_BCHW = self.leave(self.mixer(self.entry(x_NCHW.unflatten(0, (batch, -1)).flatten(1, 2))))
-        x_NCHW = x_BCHW.unflatten(1, (x_BTCHW.shape[1], -1)).flatten(0, 1)
-        x_NCHW = F.leaky_relu(F.pixel_shuffle(self.up(x_NCHW), 2) + skip_NCHW, LEAK)
+        x_BCHW = laid_out(x_NCHW.unflatten(0, shape).flatten(1, 2))
+        x_BCHW = self.leave(self.mixer(self.entry(x_BCHW)))
+        x_NCHW = laid_out(x_BCHW.unflatten(1, (shape[1], -1)).flatten(0, 1))
+        x_NCHW = F.leaky_relu(laid_out(F.pixel_shuffle(self.up(x_NCHW), 2)) + skip_NCHW, LEAK)
         y_NCHW = self.exit(F.leaky_relu(self.mend(x_NCHW), LEAK))
-        return F.pixel_shuffle(y_NCHW, 2).unflatten(0, (batch, -1))
+        return F.pixel_shuffle(y_NCHW, 2).unflatten(0, shape)
 
 
 class Recurrent(nn.Module):
@@ -221,8 +222,13 @@ class Net(GenerativeModel):
 
 
 def folded(x_NCHW: Tensor, side: int) -> Tensor:
-    """Squares of `side` pixels as channels, in the layout in which a CPU convolves."""
-    return F.pixel_unshuffle(x_NCHW, side).contiguous(memory_format=torch.channels_last)
+    """Squares of `side` pixels as channels."""
+    return laid_out(F.pixel_unshuffle(x_NCHW, side))
+
+
+def laid_out(x_NCHW: Tensor) -> Tensor:
+    """The same in the layout in which a CPU convolves."""
+    return x_NCHW.contiguous(memory_format=torch.channels_last)
 
 
 CARD = Card(

@@ -118,7 +118,7 @@ def digits64() -> Recipe:
 
 def convlstm64() -> Recipe:
     """The same by ConvLSTMs, to compare with after the same minutes."""
-    return _recipe("convlstm64", Config(kind="convlstm", channels=48, depth=3))
+    return _recipe("convlstm64", Config(kind="convlstm", channels=32, depth=3))
 
 
 def _recipe(weights: str, config: Config) -> Recipe:
