@@ -3,8 +3,8 @@
     T frames --fold 2x2--conv--conv 1/2--stack T--1x1--mixer blocks--1x1--unstack T--up x2--(+)--conv--unfold--> T next
                             '-------------------- skip, frame by frame ----------------------'
 
-    a mixer block:  x --norm--1x1--GELU--5x5 each--7x7 each, dilated 3--1x1--> value * sigmoid(gate) --1x1--(+)
-                    '---norm--1x1--3x3 each--GELU--1x1--(+)
+    a mixer block:  x --norm--1x1--GELU--5x5 by channel--7x7 by channel, dilated--1x1--> value * sigmoid(gate)--1x1--(+)
+                      --norm--1x1--3x3 by channel--GELU--1x1--(+)-->
 
     ConvLSTM:       frame --fold 4x4--ConvLSTM-- ... --ConvLSTM--1x1--unfold--> next frame, which is read in its turn
 
