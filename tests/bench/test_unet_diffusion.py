@@ -25,11 +25,11 @@ def test_classes_and_seeds_decide_what_is_drawn():
     torch.manual_seed(0)
     net = UNet(TINY).eval()
     labels = torch.tensor([1, 2])
-    both = sampled(net, labels, 3, 16, [5, 6], 2.0, number=3)
+    both = sampled(net, labels, 3, 16, [5, 6], number=3)
     assert both.shape == (2, 3, 1, 16, 16) and bool((both >= 0).all() and (both <= 1).all())
-    alone = sampled(net, labels[1:], 3, 16, [6], 2.0, number=3)
+    alone = sampled(net, labels[1:], 3, 16, [6], number=3)
     assert (alone[0] - both[1]).abs().max() < 1e-3
-    assert not torch.allclose(sampled(net, labels[:1], 3, 16, [6], 2.0, number=3), alone, atol=1e-3)
+    assert not torch.allclose(sampled(net, labels[:1], 3, 16, [6], number=3), alone, atol=1e-3)
 
 
 def test_time_and_label_reach_the_result():

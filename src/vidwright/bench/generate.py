@@ -25,15 +25,13 @@ from vidwright.data.seeding import generator
 from vidwright.metrics.legibility import legibility
 from vidwright.metrics.paths import bouncing, centres, distances, paths, straight_on
 from vidwright.metrics.variety import best_of, nearest, pairwise
-from vidwright.models.generate.flow import Mode, Net, Told
+from vidwright.models.generate.flow import GUIDANCE, Mode, Net, Told
 from vidwright.train.recipes.flow import ALONE, Digits, frame_loss, window_loss
 
 #: Clips of the training set among which the nearest to a sample is looked for.
 KNOWN = 2000
 #: Tries of which the best continuation counts.
 TRIES = 4
-#: How strictly samples keep to their class.
-GUIDANCE = 2.0
 #: Samples that are drawn side by side.
 TOGETHER = 64
 
@@ -101,7 +99,7 @@ def rival(reader: nn.Module, real: Clips, folder: Path, *, minutes: float, seeds
     for seed in range(seeds):
         numbers = range(seed * len(labels), (seed + 1) * len(labels))
         parts = zip(labels.split(TOGETHER), torch.tensor(numbers).split(TOGETHER), strict=True)
-        drawn = [sampled(made.net, part, frames, SIZE[0], own.tolist(), GUIDANCE) for part, own in parts]
+        drawn = [sampled(made.net, part, frames, SIZE[0], own.tolist()) for part, own in parts]
         clips.append(torch.cat(drawn))
     seconds = time.process_time() - began
     yield from _read("from a class", way, clips, reader, labels, real)

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidwright.bench.generate import GUIDANCE, SIZE, Clips, Figure
-from vidwright.models.generate.flow import Net, Told
+from vidwright.bench.generate import SIZE, Clips, Figure
+from vidwright.models.generate.flow import GUIDANCE, Net, Told
 
 #: Steps that a frame of a stream is behind the one before it.
 LAG = 8

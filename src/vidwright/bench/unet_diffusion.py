@@ -31,6 +31,8 @@ TIMES, STEPS = 1000, 50
 #: Clips of a batch, and how often a class is not told.
 BATCH, UNTOLD = 8, 0.1
 LEARNING_RATE, DECAY = 3e-4, 0.995
+#: How strictly samples keep to their class.
+GUIDANCE = 2.0
 GROUPS, HEADS = 8, 4
 
 
@@ -176,9 +178,7 @@ def trained(
 
 
 @torch.inference_mode()
-def sampled(
-    net: UNet, labels: Tensor, frames: int, side: int, seeds: Sequence[int], guidance: float, *, number: int = STEPS
-) -> Tensor:
+def sampled(net: UNet, labels: Tensor, frames: int, side: int, seeds: Sequence[int], *, number: int = STEPS) -> Tensor:
     """Clips (B, T, C, H, W) in [0, 1] of classes, each from its own seed, in a number of steps."""
     sources = [torch.Generator().manual_seed(seed) for seed in seeds]
     x_BTCHW = torch.stack([torch.randn(frames, 1, side, side, generator=source) for source in sources])
@@ -187,7 +187,7 @@ def sampled(
         step_B = torch.full((len(labels),), now)
         noise = net(x_BTCHW, step_B, labels)
         untold = net(x_BTCHW, step_B, torch.full_like(labels, -1))
-        noise = untold + guidance * (noise - untold)
+        noise = untold + GUIDANCE * (noise - untold)
         signal, spread = _share(torch.tensor(now))
         clean = ((x_BTCHW - spread * noise) / signal).clamp(-1, 1)
         noise = (x_BTCHW - signal * clean) / spread

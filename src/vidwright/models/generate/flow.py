@@ -42,6 +42,9 @@ from vidwright.process.samplers import guided
 STRIDE = 8
 #: Sines and cosines that tell a time.
 WAVES = 8
+#: Guidance where none is asked for, and how much of what is above 1 counts beside frames that are clean: these say
+#: most of what is to be seen, and with all of it digits move worse.
+GUIDANCE, BESIDE = 4.0, 0.5
 Mode = Literal["auto", "filler", "joint"]
 
 
@@ -191,7 +194,7 @@ class Net(GenerativeModel):
         `label` is the class, or the classes of the things, that are to be seen, `text` the embedding (E,) of a text;
         `clip` the frames that come before; `keys` frames of the result by their place; `known` by their place frames of
         which the pixels under a mask (H, W) of ones are kept; `loop`: the last leads back to the first. `steps` for
-        each frame; `guidance` towards the class, 1 as learned, 2 if None. Raises `UsageError` for sizes and classes
+        each frame; `guidance` towards the class, 1 as learned. Raises `UsageError` for sizes and classes
         that there are not, and `JobFailed` for numbers that are none.
         """
         nearest = [max(round(side / STRIDE), 1) * STRIDE for side in size]
@@ -207,7 +210,9 @@ class Net(GenerativeModel):
             n: (mask[None].to(self.exit.weight), self._pixels(frame, size))
             for n, (mask, frame) in (known or {}).items()
         }
-        told = Told(self._labels(label), None if text is None else text[None], 2.0 if guidance is None else guidance)
+        told = Told(
+            self._labels(label), None if text is None else text[None], GUIDANCE if guidance is None else guidance
+        )
         drawn = self.draw([seed], length, size, told, mode=mode, given=given, known=parts, loop=loop, steps=steps)
         for n, x_BCHW in enumerate(drawn):
             data_CHW = ((x_BCHW[0].float() + 1) / 2).clamp(0, 1).cpu()
@@ -240,14 +245,15 @@ class Net(GenerativeModel):
         return (at_once if joint else one_by_one)(denoise, wanted, seeds, self.exit.weight)
 
     def _guided(self, x_BTCHW: Tensor, t_BT: Tensor, near: Near, known_BTHW: Tensor, told: Told) -> Tensor:
-        """The clean frames, drawn out towards what is told unless clean neighbours say it, and towards these."""
+        """The clean frames, drawn out towards what is told, less so beside clean ones, and towards these."""
         label_BD, text_BE = (
             None if each is None else each.to(x_BTCHW.device).expand(len(x_BTCHW), -1)
             for each in (told.label, told.text)
         )
         clean = self(x_BTCHW, t_BT, near, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)
-        if told.guidance != 1 and not near.sure and not (label_BD is None and text_BE is None):
-            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), told.guidance)
+        scale = 1 + (told.guidance - 1) * (BESIDE if near.sure else 1)
+        if scale != 1 and not (label_BD is None and text_BE is None):
+            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), scale)
         if told.history != 1 and near.sure:
             lost = Near(torch.zeros_like(near.pixels), torch.full_like(near.times, ABSENT))
             alone = self(x_BTCHW, t_BT, lost, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)

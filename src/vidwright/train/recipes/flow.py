@@ -16,7 +16,7 @@ from vidwright.data.loader import Batch
 from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
 from vidwright.data.samples import Samples, Split
 from vidwright.data.seeding import generator
-from vidwright.models.generate.flow import Config, Net, Told
+from vidwright.models.generate.flow import GUIDANCE, Config, Net, Told
 from vidwright.process import flow
 from vidwright.process.frames import ABSENT, Near, neighbours
 from vidwright.train.optimiser import Optimiser
@@ -95,7 +95,7 @@ class Digits:
         """A row for each class, (1, H, W)."""
         classes = net.config.classes
         label_BD = torch.arange(classes, device=net.exit.weight.device)[:, None].expand(-1, self.digits)
-        told = Told(label_BD, guidance=2.0)
+        told = Told(label_BD, guidance=GUIDANCE)
         frames = list(net.draw(range(classes), self.frames, (self.size, self.size), told))
         return torch.cat([(x_BCHW.clamp(-1, 1).cpu() + 1).div(2).flatten(0, 2) for x_BCHW in frames], dim=-1)[None]
 
