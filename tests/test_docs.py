@@ -20,7 +20,7 @@ from vidwright.train import recipe
 
 HOUSE = Path(__file__).parent.parent
 TRAINING = HOUSE / "docs" / "training.md"
-ENHANCE = HOUSE / "docs" / "enhance.md"
+ENHANCE, GENERATE = HOUSE / "docs" / "enhance.md", HOUSE / "docs" / "generate.md"
 PAGES = sorted([*(HOUSE / "docs").glob("*.md"), *HOUSE.glob("*.md")])
 
 
@@ -56,12 +56,14 @@ def test_recipes_and_fields_that_are_only_shown_exist():
         recipe.load(words[words.index("train") + 1]).changed(changes)
 
 
-def test_commands_that_are_only_shown_are_commands():
-    shown = [line for _, code in blocks(ENHANCE) for line in code.splitlines() if line.startswith("vidwright enhance")]
+@pytest.mark.parametrize(("page", "needed"), [(ENHANCE, "files"), (GENERATE, "out")], ids=["enhance", "generate"])
+def test_commands_that_are_only_shown_are_commands(page, needed):
+    lines = [line for _, code in blocks(page) for line in code.splitlines()]
+    shown = [line for line in lines if line.startswith(f"vidwright {page.stem}")]
     assert len(shown) >= 6
     for line in shown:
         _, bound, _ = app.parse_args(shlex.split(line, comments=True)[1:], exit_on_error=False, print_error=False)
-        assert bound.arguments["files"]
+        assert bound.arguments[needed]
 
 
 @pytest.fixture
