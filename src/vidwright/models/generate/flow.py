@@ -42,9 +42,8 @@ from vidwright.process.samplers import guided
 STRIDE = 8
 #: Sines and cosines that tell a time.
 WAVES = 8
-#: Guidance where none is asked for, and how much of what is above 1 counts beside frames that are clean: these say
-#: most of what is to be seen, and with all of it digits move worse.
-GUIDANCE, BESIDE = 4.0, 0.5
+#: Guidance where none is asked for. Beside clean frames it does nothing more, once the network is trained.
+GUIDANCE = 4.0
 Mode = Literal["auto", "filler", "joint"]
 
 
@@ -245,15 +244,14 @@ class Net(GenerativeModel):
         return (at_once if joint else one_by_one)(denoise, wanted, seeds, self.exit.weight)
 
     def _guided(self, x_BTCHW: Tensor, t_BT: Tensor, near: Near, known_BTHW: Tensor, told: Told) -> Tensor:
-        """The clean frames, drawn out towards what is told, less so beside clean ones, and towards these."""
+        """The clean frames, drawn out towards what is told where no clean neighbour says it, and towards these."""
         label_BD, text_BE = (
             None if each is None else each.to(x_BTCHW.device).expand(len(x_BTCHW), -1)
             for each in (told.label, told.text)
         )
         clean = self(x_BTCHW, t_BT, near, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)
-        scale = 1 + (told.guidance - 1) * (BESIDE if near.sure else 1)
-        if scale != 1 and not (label_BD is None and text_BE is None):
-            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), scale)
+        if told.guidance != 1 and not near.sure and not (label_BD is None and text_BE is None):
+            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), told.guidance)
         if told.history != 1 and near.sure:
             lost = Near(torch.zeros_like(near.pixels), torch.full_like(near.times, ABSENT))
             alone = self(x_BTCHW, t_BT, lost, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)
@@ -286,5 +284,6 @@ CARD = Card(
     summary="Rectified flow, each frame at its own noise: class, key frames, clips, loops",
     build=Net,
     config=Config,
+    weights=("digits32",),
     paper="Chen et al. 2024 (diffusion forcing); Liu et al. 2022 (rectified flow); Li and He 2025 (clean prediction)",
 )
