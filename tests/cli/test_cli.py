@@ -225,8 +225,10 @@ class TestInspect:
     def test_models(self, capsys):
         assert run(["models", "list", "--json"]) == 0
         listed = {row["model"] for row in json.loads(capsys.readouterr().out)["models"]}
-        ours = {"lanczos", "restorer", "cleaner", "interpolator", "deinterlacer", "esrgan", "compact", "span"}
-        assert listed == {"generate/cnn_lstm", *(f"enhance/{name}" for name in ours)}
+        enhance = {"lanczos", "restorer", "cleaner", "interpolator", "deinterlacer", "esrgan", "compact", "span"}
+        generate = {"cnn_lstm", "flow", "patches", "predictor"}
+        ours = {"enhance": enhance, "generate": generate}
+        assert listed == {f"{task}/{name}" for task, names in ours.items() for name in names}
         assert run(["models", "info", "enhance/restorer", "--json"]) == 0
         card = json.loads(capsys.readouterr().out)["weights"]["x2-fast"]
         assert card["data"]["licence"] and card["recipe"]["budget"]["minutes"] and len(card["sha256"]) == 64
