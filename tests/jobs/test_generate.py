@@ -123,6 +123,7 @@ def test_a_long_one_goes_on_where_it_stopped(tmp_path, asks, monkeypatch):
     assert listing(tmp_path) == ["a.mkv", "whole.mkv"]
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_used(tmp_path, asks):
     moment = random.Random(0)
     with Forks() as forks:

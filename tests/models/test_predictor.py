@@ -147,7 +147,7 @@ def test_attention_sees_21_positions_around_each():
     assert rows.amin(dim=0).tolist() == [20 - reach] * 2 and rows.amax(dim=0).tolist() == [20 + reach] * 2
 
 
-@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind != "simvp")) for kind in SMALL])
 def test_what_moves_is_followed(kind):
     """Bars that go a pixel a frame, either way: after some steps far better than copying, on places not trained on."""
     torch.manual_seed(0)

@@ -84,7 +84,7 @@ def test_the_test_set_is_another_than_the_validation(data):
     assert torch.equal(test, SMALL.samples(data, "test", 1).sample(0, 0)["clip"])  # whatever the seed
 
 
-@pytest.mark.parametrize("kind", ["simvp", "convlstm"])
+@pytest.mark.parametrize("kind", ["simvp", pytest.param("convlstm", marks=pytest.mark.slow)])
 def test_a_run_learns_and_its_weights_predict(data, tmp_path, kind):
     """Some steps on blots: better than no prediction, as the weights that were written say."""
     made = recipe.Recipe(
