@@ -54,7 +54,7 @@ COARSE_VOTES, VOTES, CARRIED = (1, 2, 2), (1, 1, 1), (0, 1, 1)
 #: What the coarsest guess is at a variation of 1: noise in parts of the spread of the clip's pixels, and places moved
 #: by up to so much of the sides. Noise alone gives a clip with one thing in it back as it was.
 NOISE, MOVED = 0.75, 0.3
-#: The most places of a result, or of a clip: 480x272 for 8 minutes takes 12 GB.
+#: The most places of a result, or of a clip: 514 frames of 480x272.
 MOST = 2**26
 
 
