@@ -47,8 +47,7 @@ def batch(data: Path, clips: int = 64) -> dict[str, torch.Tensor]:
 
 def shown(data: Path, loss) -> tuple:
     net, given = Seen(), batch(data)
-    clip = given["clip"].float().div(127.5).sub(1)
-    loss(net, clip, given["labels"], generator(3))
+    loss(net, given["clip"], given["labels"], generator(3))
     return net.calls[0]
 
 
@@ -78,7 +77,7 @@ def test_windows_have_given_frames_and_each_its_noise(data):
 def test_what_is_given_costs_nothing(data):
     """Only what has noise in it counts: black is right everywhere but where there is ink."""
     given = batch(data, 8)
-    black = torch.full_like(given["clip"].float(), -1.0)
+    black = torch.zeros_like(given["clip"])
     assert float(flow.frame_loss(Seen(), black, given["labels"], generator(1))) == 0
     assert float(flow.window_loss(Seen(), black, given["labels"], generator(1))) == 0
 

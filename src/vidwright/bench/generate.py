@@ -109,7 +109,7 @@ def rival(reader: nn.Module, real: Clips, folder: Path, *, minutes: float, seeds
 def pace(net: Net, folder: Path, *, steps: int = 4) -> Iterator[Figure]:
     """Clips per second of processor time that one like `net` learns from, drawn at once and frame by frame."""
     batch = next(batches(Digits().samples(folder, "train", 0), 64))
-    clip_BTCHW = batch["clip"].float().div(127.5).sub(1)
+    clip_BTCHW = batch["clip"]
     learner = Net(net.config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for way, loss in {"one by one": frame_loss, "at once": window_loss}.items():
         loss(learner, clip_BTCHW, batch["labels"], generator(0)).backward()

@@ -53,7 +53,9 @@ SEARCHED = 144
 COARSE_VOTES, VOTES, CARRIED = (1, 2, 2), (1, 1, 1), (0, 1, 1)
 #: What the coarsest guess is at a variation of 1: noise in parts of the spread of the clip's pixels, and places moved
 #: by up to so much of the sides. Noise alone gives a clip with one thing in it back as it was.
-NOISE, MOVED = 0.75, 0.3
+NOISE, MOVED = 0.35, 0.15
+#: The part of a clip in which a loop passes from its end to its beginning.
+BLENDED = 0.2
 #: The most places of a result, or of a clip: 514 frames of 480x272.
 MOST = 2**26
 
@@ -117,7 +119,8 @@ class Net(GenerativeModel):
         scales = levels((clip.shape[0], clip.shape[1], clip.shape[2]))
         shapes = [_scaled(wanted, scale) for scale in scales]
         values = resized(clip, _scaled(clip.shape, scales[0]))
-        guess = resized(values if begun is None else coloured(begun, values), shapes[0])
+        guess = values if begun is None else coloured(begun, values)
+        guess = resized(ring(guess), shapes[0], loop=True) if loop else resized(guess, shapes[0])
         guess = displaced(guess, variation * MOVED, random)
         guess = guess + variation * NOISE * values.std() * torch.randn(guess.shape, generator=random)
         field = torch.empty(0, dtype=torch.int)
@@ -128,8 +131,8 @@ class Net(GenerativeModel):
         for (coarse, fine), (before, shape) in zip(pairwise(scales), pairwise(shapes), strict=True):
             keys_shape = _scaled(clip.shape, fine)
             keys = resized(resized(clip, _scaled(clip.shape, coarse)), keys_shape)
-            field = enlarged(field, before, _scaled(clip.shape, coarse), shape, keys_shape)
-            values, guess = resized(clip, keys_shape), resized(guess, shape)
+            field = enlarged(field, before, _scaled(clip.shape, coarse), shape, keys_shape, loop=loop)
+            values, guess = resized(clip, keys_shape), resized(guess, shape, loop=loop)
             searched = shape[1] <= SEARCHED and keys_shape[1] <= SEARCHED
             basis = components(values) if searched else basis
             for number in range(SEARCHES if searched else CARRIES):
@@ -155,15 +158,23 @@ def levels(shape: Sequence[int]) -> list[Scale]:
     return found
 
 
-def resized(clip_THWC: Tensor, shape: Shape) -> Tensor:
-    """A clip at another size and length: each side by itself, averaged where it shrinks."""
+def resized(clip_THWC: Tensor, shape: Shape, *, loop: bool = False) -> Tensor:
+    """A clip at another size and length: each side by itself, averaged where it shrinks.
+
+    The frames of a loop are two neighbours' mean, wherever it is cut open.
+    """
     if tuple(clip_THWC.shape[:3]) == shape:
         return clip_THWC
     frames, height, width = shape
     x_TCHW = clip_THWC.permute(0, 3, 1, 2)
     if (height, width) != tuple(x_TCHW.shape[-2:]):
         x_TCHW = F.interpolate(x_TCHW, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
-    if frames != len(x_TCHW):
+    if frames != len(x_TCHW) and loop:
+        place_T = (torch.arange(frames) + 0.5) * len(x_TCHW) / frames - 0.5
+        before_T = place_T.floor()
+        share_T111, before_T = (place_T - before_T)[:, None, None, None], before_T.long()
+        x_TCHW = torch.lerp(x_TCHW[before_T % len(x_TCHW)], x_TCHW[(before_T + 1) % len(x_TCHW)], share_T111)
+    elif frames != len(x_TCHW):
         rows_1CTP = x_TCHW.permute(1, 0, 2, 3).flatten(2)[None]
         size = (frames, rows_1CTP.shape[-1])
         rows_1CTP = F.interpolate(rows_1CTP, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -179,9 +190,18 @@ def coloured(clip_THWC: Tensor, like_THWC: Tensor) -> Tensor:
     return (clip_THWC - mean) / spread.clamp_min(1e-3) * wide + wanted
 
 
+def ring(clip_THWC: Tensor) -> Tensor:
+    """A shorter clip without an end: its last frames pass over into what comes before its first."""
+    blended = max(round(len(clip_THWC) * BLENDED), 1)
+    share_T111 = torch.linspace(0, 1, blended + 2)[1:-1, None, None, None]
+    first = torch.lerp(clip_THWC[-blended:], clip_THWC[:blended], share_T111)
+    return torch.cat([first, clip_THWC[blended:-blended]])
+
+
 def displaced(clip_THWC: Tensor, most: float, random: torch.Generator) -> Tensor:
-    """A clip whose parts are moved smoothly, by `most` of the sides, alike in all frames; mirrored outside."""
-    moves_12yx = torch.rand(1, 2, 3, 3, generator=random).mul_(2).sub_(1)
+    """A clip whose parts are moved smoothly, by `most` of the sides, alike in all frames; none moves off its edge."""
+    moves_12yx = torch.rand(1, 2, 4, 4, generator=random).mul_(2).sub_(1)
+    moves_12yx[:, 0, :, [0, -1]] = moves_12yx[:, 1, [0, -1]] = 0
     if not most:
         return clip_THWC
     x_TCHW = clip_THWC.permute(0, 3, 1, 2)
@@ -190,7 +210,7 @@ def displaced(clip_THWC: Tensor, most: float, random: torch.Generator) -> Tensor
     identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     grid_1HW2 = F.affine_grid(identity, [1, 1, *size], align_corners=False) + 2 * most * moves_1HW2
     grid_THW2 = grid_1HW2.expand(len(x_TCHW), -1, -1, -1)
-    return F.grid_sample(x_TCHW, grid_THW2, padding_mode="reflection", align_corners=False).permute(0, 2, 3, 1)
+    return F.grid_sample(x_TCHW, grid_THW2, padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
 
 
 def exactly(guess: Tensor, keys: Tensor, basis: Tensor, *, loop: bool, alpha: float) -> Tensor:
@@ -259,13 +279,17 @@ def voted(field: Tensor, values: Tensor, shape: Shape, reach: Shape, *, loop: bo
     return total.div_(count).view(*shape, -1)
 
 
-def enlarged(field: Tensor, before: Shape, clip_before: Shape, shape: Shape, clip: Shape) -> Tensor:
+def enlarged(
+    field: Tensor, before: Shape, clip_before: Shape, shape: Shape, clip: Shape, *, loop: bool = False
+) -> Tensor:
     """The field at a finer level: patches beside one another there come from places beside one another."""
     place = torch.stack(torch.meshgrid(*[torch.arange(side, dtype=torch.int) for side in shape], indexing="ij"))
     place = place.flatten(1)
+    coarse = [(row * old).div(new, rounding_mode="floor") for row, old, new in zip(place, before, shape, strict=True)]
+    # At the edges patches reach outside, and what was found for them is worth less; a loop has none in time.
     coarse = [
-        (row * old).div(new, rounding_mode="floor").clamp(reach, old - reach - 1)
-        for row, old, new, reach in zip(place, before, shape, REACH, strict=True)
+        row if loop and axis == 0 else row.clamp(reach, old - reach - 1)
+        for axis, (row, old, reach) in enumerate(zip(coarse, before, REACH, strict=True))
     ]
     at = (coarse[0] * before[1] + coarse[1]) * before[2] + coarse[2]
     from_3N = coordinates(field.index_select(0, at), clip_before)

@@ -113,12 +113,12 @@ def _halves(clip_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
 
 def digits64() -> Recipe:
     """Two digits in 64x64, ten frames after ten: half an hour on a core."""
-    return _recipe("digits64", Config())
+    return _recipe("digits64", Config(width=12, channels=96))
 
 
 def convlstm64() -> Recipe:
-    """The same by ConvLSTMs, to compare with after the same minutes."""
-    return _recipe("convlstm64", Config(kind="convlstm", channels=32, depth=3))
+    """The same by ConvLSTMs of about as many parameters, to compare with after the same minutes."""
+    return _recipe("convlstm64", Config(kind="convlstm", channels=40, depth=3))
 
 
 def _recipe(weights: str, config: Config) -> Recipe:
