@@ -55,6 +55,11 @@ def test_a_folder_without_clips(tmp_path, capsys):
     assert "cause" in capsys.readouterr().err
 
 
+def test_generations_of_nothing(capsys):
+    assert run(["bench", "generate"]) == 2
+    assert "--like" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_every_task_in_a_quick_look(clips, tmp_path):
     assert run(["bench", "enhance", "--data", str(clips), "--quick", "--json", str(tmp_path / "all.json")]) == 0

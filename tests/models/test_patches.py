@@ -87,6 +87,13 @@ def test_the_ends_of_a_loop_are_as_near_as_other_neighbours():
     assert error(closed[0], closed[-1]) <= 1.2 * steps < error(opened[0], opened[-1])
 
 
+def test_a_drift_is_bent_into_a_ring():
+    """A ground that moves on would jump at the seam; the step there is like any other."""
+    video = made(clip(1, (24, 40, 60)), length=24, size=(40, 60), variation=0.0, loop=True)
+    steps = -10 * (video - video.roll(1, 0)).square().flatten(1).mean(dim=1).log10()
+    assert steps[0] > steps[1:].mean() - 1
+
+
 def test_an_analogy_has_the_layout_of_one_and_the_colours_of_the_other():
     ramp = torch.linspace(0, 0.6, 40)
     matter = [frame.with_data(0.4 * frame.data + ramp) for frame in clip(0)]  # brighter to the right
@@ -172,6 +179,9 @@ def test_what_cannot_be_learned_from_is_said(like, words):
         made(like)
 
 
-def test_what_memory_does_not_hold_is_refused():
+def test_what_memory_does_not_hold_is_refused(monkeypatch):
     with pytest.raises(UsageError, match="more than memory holds"):
         next(Net(Config()).sample(like=clip(), length=10**6, size=(1080, 1920), seed=0))
+    monkeypatch.setattr(patches, "MOST", 1000)
+    with pytest.raises(UsageError, match="the clip to be like"):
+        made(clip())

@@ -22,6 +22,7 @@ from vidwright.bench.unet_diffusion import sampled, trained
 from vidwright.data.loader import batches
 from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
 from vidwright.data.seeding import generator
+from vidwright.metrics.fvd import fvd, kvd
 from vidwright.metrics.legibility import legibility
 from vidwright.metrics.paths import bouncing, centres, distances, paths, straight_on
 from vidwright.metrics.variety import best_of, nearest, pairwise
@@ -76,12 +77,15 @@ def real_clips(folder: Path, count: int, frames: int = 8) -> Clips:
     return Clips(truth.float() / 255, torch.stack([each["labels"][0] for each in made]), known.float() / 255)
 
 
-def figures(net: Net, reader: nn.Module, real: Clips, *, seeds: int, joint: bool = True) -> Iterator[Figure]:
+def figures(
+    net: Net, reader: nn.Module, real: Clips, *, seeds: int, joint: bool = True, i3d: Path | None = None
+) -> Iterator[Figure]:
     """All figures, as they are measured; `reader` names the digit of clips of any length.
 
-    With `joint` some classes are also drawn in windows at once, which takes longer.
+    With `joint` some classes are also drawn in windows at once, which takes longer; with the weights of I3D sets of
+    clips are compared by what it sees. Raises `ModelRefused` for weights that are not of it.
     """
-    yield from _from_classes(net, reader, real, seeds, joint)
+    yield from _from_classes(net, reader, real, seeds, joint, i3d)
     yield from _continuations(net, reader, real, seeds)
     yield from _between(net, reader, real, seeds)
 
@@ -149,10 +153,13 @@ def _cell(figure: Figure) -> str:
     return f"{figure.mean:.{digits}f}{spread}"
 
 
-def _from_classes(net: Net, reader: nn.Module, real: Clips, seeds: int, joint: bool) -> Iterator[Figure]:
+def _from_classes(
+    net: Net, reader: nn.Module, real: Clips, seeds: int, joint: bool, i3d: Path | None
+) -> Iterator[Figure]:
     task = "from a class"
     labels = torch.arange(len(real.truth)) % net.config.classes
     yield from _read(task, "real", [real.truth], reader, real.labels, real)
+    yield from _seen(task, "real", [real.known[: len(labels)]], real, i3d)
     modes: dict[Mode, tuple[str, Tensor]] = {"filler": ("one by one", labels)}
     if joint:
         modes["joint"] = ("at once", labels[:TOGETHER])
@@ -161,6 +168,7 @@ def _from_classes(net: Net, reader: nn.Module, real: Clips, seeds: int, joint: b
         made = [_drawn(net, len(told), seed, told=told[:, None], mode=mode) for seed in range(seeds)]
         seconds = time.process_time() - began
         yield from _read(task, way, made, reader, told, real)
+        yield from _seen(task, way, made, real, i3d)
         yield Figure(task, "clips per CPU-second", way, (seeds * len(told) / seconds,), "higher")
 
 
@@ -180,6 +188,18 @@ def _read(
     yield Figure(task, "ink as in real clips", way, tuple(float(each) for each in inside), "higher")
     yield Figure(task, "MSE from nearest training clip", way, tuple(float(nearest(c, real.known).mean()) for c in made))
     yield Figure(task, "MSE from one another", way, tuple(pairwise(clip) for clip in made))
+
+
+def _seen(task: str, way: str, made: Sequence[Tensor], real: Clips, i3d: Path | None) -> Iterator[Figure]:
+    """How far sets of clips are from the real ones, by what I3D sees; of "real" clips those of training."""
+    for name, distance in {"FVD": fvd, "KVD": kvd}.items() if i3d is not None else ():
+        values: list[float] = []
+        for clips in made:
+            measure = distance(i3d)
+            for clip_TCHW, real_TCHW in zip(clips, real.truth, strict=False):
+                measure.update(clip_TCHW.expand(-1, 3, -1, -1), real_TCHW.expand(-1, 3, -1, -1))
+            values.append(measure.result())
+        yield Figure(task, name, way, tuple(values), "lower")
 
 
 def _continuations(net: Net, reader: nn.Module, real: Clips, seeds: int) -> Iterator[Figure]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json as jsonlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import torch
 from cyclopts import App, Parameter
-from torch import nn
+from torch import Tensor, nn
 
 from vidwright import models
+from vidwright.bench import like as likes
+from vidwright.bench import pairs
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
-from vidwright.bench.generate import Figure, figures, pace, real_clips
+from vidwright.bench.generate import SIZE, Figure, figures, pace, real_clips
 from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
@@ -27,12 +31,17 @@ from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
 from vidwright.cli.terminal import say
+from vidwright.core.errors import UsageError
 from vidwright.core.files import write_atomic
 from vidwright.data import moving_mnist
 from vidwright.models.generate.cnn_lstm import Net
 from vidwright.models.generate.flow import Net as FlowNet
+from vidwright.models.generate.patches import Net as PatchesNet
 
 bench = App(name="bench", help="Measure quality and speed; prints the tables of the README.")
+
+#: Clips of a quick look at what is generated.
+QUICK = 32
 
 Names = Annotated[list[str] | None, Parameter(negative=())]
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -88,23 +97,27 @@ def enhance(
 @bench.command
 def generate(
     *,
-    data: Path,
+    data: Path | None = None,
+    like: Annotated[list[Path] | None, Parameter(negative=())] = None,
     model: str = "flow:digits32",
     clips: int = 256,
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
     rival: float | None = None,
+    i3d: Path | None = None,
     contact_sheet: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Whether generated digits can be read, how they move, and what continuations and gaps become.
+    """Whether generated digits can be read, how they move, what continuations and gaps become; videos like clips.
 
     Parameters
     ----------
     data
-        Folder of MNIST's files.
+        Folder of MNIST's files: measures digits.
+    like
+        A clip of one shot: measures what is made like its first frames; several times.
     model
-        Weights of flow for one digit in 32x32: a shipped set or a file.
+        Weights of flow for one digit in 32x32, or two in 64x64: a shipped set or a file.
     clips
         How many are made for each figure and seed.
     seeds
@@ -113,27 +126,52 @@ def generate(
         A few clips, once, and none at once.
     rival
         Train a U-Net diffusion for so many minutes of processor time, and measure it beside.
+    i3d
+        Weights of I3D, a safetensors file with the names of rgb_imagenet: measures FVD and KVD as well.
     contact_sheet
         A PNG with a row of frames for each way of asking, edged where they were given.
     json
         Write everything that was measured to this file.
     """
-    net = models.load(*models.parse("generate", model), kind=FlowNet, device="cpu", dtype="fp32")
-    reader = models.load("generate/cnn_lstm", "still", kind=nn.Module, device="cpu", dtype="fp32")
+    if data is None and not like:
+        raise UsageError("bench generate", "there is nothing to measure", "give --data, --like or both")
     facts = {**machine(), "model": model, "clips": clips, "seeds": seeds}
     say(f"{facts['processor']}, {facts['instructions']}, torch {facts['torch']}, {facts['date']}")
-    real = real_clips(data, 32 if quick else clips)
-    if contact_sheet is not None:
-        write_atomic(contact_sheet, drawn(pictures(list(rows(net, real)))))
     found: list[Figure] = []
-    measured = figures(net, reader, real, seeds=1 if quick else seeds, joint=not quick)
-    other = [] if rival is None else unet(reader, real, data, minutes=rival, seeds=1 if quick else seeds)
-    for figure in itertools.chain(measured, promises(net), pace(net, data), other):
-        found.append(figure)
-        say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
+    sheet: list[list[Tensor]] = []
+    count, rounds = (QUICK, 1) if quick else (clips, seeds)
+    for measured, shown in _measurements(data, like or [], model, count, rounds, rival, i3d):
+        if contact_sheet is not None:
+            sheet += shown()
+            write_atomic(contact_sheet, drawn(sheet))
+        for figure in measured:
+            found.append(figure)
+            say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
     print(figures_text(found))
     if json is not None:
         write_atomic(json, jsonlib.dumps(figures_json(found, facts), allow_nan=False) + "\n")
+
+
+def _measurements(
+    data: Path | None, like: list[Path], model: str, clips: int, seeds: int, rival: float | None, i3d: Path | None
+) -> Iterator[tuple[Iterator[Figure], Callable[[], list[list[Tensor]]]]]:
+    """What there is to measure, each with what it can show of it."""
+    if data is not None:
+        net = models.load(*models.parse("generate", model), kind=FlowNet, device="cpu", dtype="fp32")
+        digits = "still" if net.config.side == SIZE[0] else "pair"
+        reader = models.load("generate/cnn_lstm", digits, kind=nn.Module, device="cpu", dtype="fp32")
+        if digits == "pair":
+            yield pairs.figures(net, reader, data, clips=clips, seeds=seeds), partial(pairs.rows, net)
+        else:
+            real = real_clips(data, clips)
+            measured = figures(net, reader, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
+            other = [] if rival is None else unet(reader, real, data, minutes=rival, seeds=seeds)
+            every = itertools.chain(measured, promises(net), pace(net, data), other)
+            yield every, lambda: pictures(list(rows(net, real)))
+    for path in like:
+        patches = models.load("generate/patches", kind=PatchesNet)
+        frames = likes.first_frames(path)
+        yield likes.figures(patches, path, frames, seeds=seeds), partial(likes.rows, patches, frames)
 
 
 @bench.command

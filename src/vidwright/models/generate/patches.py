@@ -101,11 +101,11 @@ class Net(GenerativeModel):
         frames = list(like)
         clip_THWC = _stacked(frames, "the clip to be like")
         wanted = (length, *size)
-        if length and (math.prod(wanted) > MOST or clip_THWC[..., 0].numel() > MOST):
-            cause = f"{length} frames of {size[1]}x{size[0]} are more than memory holds"
-            raise UsageError(
-                "the result", cause, f"ask for at most {MOST // math.prod(size)} frames, or a smaller size"
-            )
+        for what, shape in (("the clip to be like", _shape(clip_THWC)), ("the result", wanted)):
+            if math.prod(shape) > MOST:
+                cause = f"{shape[0]} frames of {shape[2]}x{shape[1]} are more than memory holds"
+                step = f"at most {MOST // math.prod(shape[1:])} frames of this size, or smaller ones"
+                raise UsageError(what, cause, step)
         begun = None if content is None else _stacked(list(content), "the clip with the content")
         interval = frames[0].duration or 1 / self.usual.rate
         for n, picture_HWC in enumerate(self._made(clip_THWC, begun, wanted, variation, loop, seed) if length else ()):
