@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,12 @@ def rival(reader: nn.Module, real: Clips, folder: Path, *, minutes: float, seeds
 
 def pace(net: Net, folder: Path, *, steps: int = 4) -> Iterator[Figure]:
     """Clips per second of processor time that one like `net` learns from, drawn at once and frame by frame."""
-    batch = next(batches(Digits().samples(folder, "train", 0), 64))
+    task = Digits()
+    batch = next(batches(task.samples(folder, "train", 0), 64))
     clip_BTCHW = batch["clip"]
     learner = Net(net.config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    for way, loss in {"one by one": frame_loss, "at once": window_loss}.items():
+    alone = partial(frame_loss, none=task.none, past=task.past)
+    for way, loss in {"one by one": alone, "at once": window_loss}.items():
         loss(learner, clip_BTCHW, batch["labels"], generator(0)).backward()
         began = time.process_time()
         for step in range(steps):

@@ -26,13 +26,8 @@ from vidwright.train.task import Evaluation
 
 #: Times of training: more noise than half, where a small network decides what is to be seen.
 MEAN, STD = -0.9, 1.2
-#: How often a batch is of windows made at once; the rest is of frames made from their neighbours.
-JOINT = 0.2
 #: Frames of a clip that learn alone in one step.
 ALONE = 2
-#: How often a frame has none of its neighbours, and those before it alone; else each is there by chance. From nothing
-#: is by far the hardest: at 0.15 and 0.5 a thousand steps moved shapes well that were no digits.
-NONE, PAST = 0.4, 0.25
 #: How often neighbours are as wrong as the network's own frames may be, and from which time on.
 ROUGH, LEAST = 0.3, 0.75
 #: How often the class is told, of frames without and with neighbours.
@@ -45,7 +40,10 @@ MASKED = 0.1
 class Digits:
     """Make frames of moving digits: `digits` of `digit` pixels in a square of `size`, clips of `frames`.
 
-    Judged on continuations: of the first half of a clip, without being told the class.
+    `joint` is how often a batch is of windows made at once; the rest is of frames made from their neighbours, of which
+    one has none by the share `none`, only earlier ones by `past`, and else each by chance. From nothing is by far the
+    hardest to learn: at 0.15 and 0.5 a thousand steps moved shapes well that were no digits; later it costs nothing to
+    lower it. Judged on continuations: of the first half of a clip, without being told the class.
     """
 
     watch: ClassVar[str] = "continuation_mse"
@@ -55,6 +53,9 @@ class Digits:
     size: int = SMALL["size"]
     digit: int = SMALL["digit"]
     frames: int = 8
+    joint: float = 0.2
+    none: float = 0.4
+    past: float = 0.25
 
     def samples(self, folder: Path, split: Split, seed: int) -> Samples:
         """Clips of the digits of `split`, or the fixed test set: "clip" uint8 (T, 1, H, W), "labels" int64 (D,)."""
@@ -64,8 +65,10 @@ class Digits:
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Mean squared error of the velocity, of windows or of single frames."""
         random = generator(0, *batch["sample"].tolist())
-        joint = float(torch.rand((), generator=random)) < JOINT
-        return {"velocity": (window_loss if joint else frame_loss)(net, batch["clip"], batch["labels"], random)}
+        clip_BTCHW, labels_BD = batch["clip"], batch["labels"]
+        if float(torch.rand((), generator=random)) < self.joint:
+            return {"velocity": window_loss(net, clip_BTCHW, labels_BD, random)}
+        return {"velocity": frame_loss(net, clip_BTCHW, labels_BD, random, none=self.none, past=self.past)}
 
     @torch.inference_mode()
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
@@ -122,10 +125,18 @@ def window_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: t
     return flow.loss(made_BTCHW, clip_BTCHW, noise_BTCHW, t_BT, "clean")
 
 
-def frame_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: torch.Generator) -> Tensor:
+def frame_loss(
+    net: nn.Module,
+    clip_BTCHW: Tensor,
+    labels_BD: Tensor,
+    random: torch.Generator,
+    *,
+    none: float,
+    past: float,
+) -> Tensor:
     """Single frames from some of their neighbours, which may be a little wrong, and of some a part is known.
 
-    Clips are uint8; only the frames that are seen are made anything else.
+    `none` and `past` are shares as in `Digits`. Clips are uint8; only the frames that are seen are made anything else.
     """
     clips, frames = clip_BTCHW.shape[:2]
     reach: int = net.config.reach  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
@@ -133,7 +144,7 @@ def frame_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: to
     clip_N = torch.arange(clips).repeat_interleave(place_BA.shape[1])
     place_N, total = place_BA.flatten(), place_BA.numel()
     near_NS = place_N[:, None] + torch.tensor([*range(-reach, 0), *range(1, reach + 1)])
-    there_NS = (near_NS >= 0) & (near_NS < frames) & _present(total, reach, random)
+    there_NS = (near_NS >= 0) & (near_NS < frames) & _present(total, reach, random, none, past)
     pixels_NSCHW = _seen(clip_BTCHW[clip_N[:, None], near_NS.clamp(0, frames - 1)])
     rough_NS = (torch.rand(total, 1, generator=random) < ROUGH) * torch.rand(there_NS.shape, generator=random)
     times_NS = (1 - (1 - LEAST) * rough_NS).to(pixels_NSCHW)
@@ -153,13 +164,13 @@ def frame_loss(net: nn.Module, clip_BTCHW: Tensor, labels_BD: Tensor, random: to
     return flow.loss(made_NTCHW, clean_NTCHW, noise_NTCHW, t_NTCHW, "clean")
 
 
-def _present(total: int, reach: int, random: torch.Generator) -> Tensor:
+def _present(total: int, reach: int, random: torch.Generator, none: float, past: float) -> Tensor:
     """Which neighbours are there, bool (N, 2 reach): none, a number of those before, or any."""
     kind_N1 = torch.rand(total, 1, generator=random)
     count_N1 = torch.randint(1, reach + 1, (total, 1), generator=random)
     past_NS = (torch.arange(2 * reach) < reach) & (torch.arange(2 * reach) >= reach - count_N1)
     any_NS = torch.rand(total, 2 * reach, generator=random) < torch.rand(total, 1, generator=random)
-    return torch.where(kind_N1 < NONE + PAST, past_NS, any_NS) & (kind_N1 >= NONE)
+    return torch.where(kind_N1 < none + past, past_NS, any_NS) & (kind_N1 >= none)
 
 
 def _boxes(total: int, size: tuple[int, int] | torch.Size, random: torch.Generator) -> Tensor:
