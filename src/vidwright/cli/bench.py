@@ -100,6 +100,7 @@ def generate(
     data: Path | None = None,
     like: Annotated[list[Path] | None, Parameter(negative=())] = None,
     model: str = "flow:digits32",
+    reader: str | None = None,
     clips: int = 256,
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
@@ -118,6 +119,8 @@ def generate(
         A clip of one shot: measures what is made like its first frames; several times.
     model
         Weights of flow for one digit in 32x32, or two in 64x64: a shipped set or a file.
+    reader
+        Weights of cnn_lstm that name the digit of a picture, or both of a clip; those of one digit are shipped.
     clips
         How many are made for each figure and seed.
     seeds
@@ -140,7 +143,7 @@ def generate(
     found: list[Figure] = []
     sheet: list[list[Tensor]] = []
     count, rounds = (QUICK, 1) if quick else (clips, seeds)
-    for measured, shown in _measurements(data, like or [], model, count, rounds, rival, i3d):
+    for measured, shown in _measurements(data, like or [], model, reader, count, rounds, rival, i3d):
         if contact_sheet is not None:
             sheet += shown()
             write_atomic(contact_sheet, drawn(sheet))
@@ -153,19 +156,27 @@ def generate(
 
 
 def _measurements(
-    data: Path | None, like: list[Path], model: str, clips: int, seeds: int, rival: float | None, i3d: Path | None
+    data: Path | None,
+    like: list[Path],
+    model: str,
+    reader: str | None,
+    clips: int,
+    seeds: int,
+    rival: float | None,
+    i3d: Path | None,
 ) -> Iterator[tuple[Iterator[Figure], Callable[[], list[list[Tensor]]]]]:
     """What there is to measure, each with what it can show of it."""
     if data is not None:
         net = models.load(*models.parse("generate", model), kind=FlowNet, device="cpu", dtype="fp32")
-        digits = "still" if net.config.side == SIZE[0] else "pair"
-        reader = models.load("generate/cnn_lstm", digits, kind=nn.Module, device="cpu", dtype="fp32")
-        if digits == "pair":
-            yield pairs.figures(net, reader, data, clips=clips, seeds=seeds), partial(pairs.rows, net)
+        one = net.config.side == SIZE[0]
+        named = models.parse("generate", reader or f"cnn_lstm:{'still' if one else 'pair'}")
+        reads = models.load(*named, kind=nn.Module, device="cpu", dtype="fp32")
+        if not one:
+            yield pairs.figures(net, reads, data, clips=clips, seeds=seeds), partial(pairs.rows, net)
         else:
             real = real_clips(data, clips)
-            measured = figures(net, reader, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
-            other = [] if rival is None else unet(reader, real, data, minutes=rival, seeds=seeds)
+            measured = figures(net, reads, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
+            other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds)
             every = itertools.chain(measured, promises(net), pace(net, data), other)
             yield every, lambda: pictures(list(rows(net, real)))
     for path in like:

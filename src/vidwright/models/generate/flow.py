@@ -284,6 +284,6 @@ CARD = Card(
     summary="Rectified flow, each frame at its own noise: class, key frames, clips, loops",
     build=Net,
     config=Config,
-    weights=("digits32",),
+    weights=("digits32", "digits64"),
     paper="Chen et al. 2024 (diffusion forcing); Liu et al. 2022 (rectified flow); Li and He 2025 (clean prediction)",
 )

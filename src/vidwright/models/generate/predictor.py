@@ -236,5 +236,6 @@ CARD = Card(
     summary="the next frames of a clip by gated convolutions over time, or a ConvLSTM",
     build=Net,
     config=Config,
+    weights=("digits64",),
     paper="SimVP: Gao et al. 2022; gated attention (gSTA): Tan et al. 2022; ConvLSTM: Shi et al. 2015",
 )
