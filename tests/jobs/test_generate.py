@@ -45,7 +45,7 @@ def asks(weights):
     """A job without loss, of ten frames of 24x16 if nothing else is said."""
 
     def job(output: Path, **options: object) -> Generate:
-        usual = {"model": str(weights), "codec": "ffv1", "seconds": 1, "size": "24x16", "label": [3]}
+        usual = {"model": str(weights), "codec": "ffv1", "seconds": 1, "size": "24x16", "label": [3], "dtype": "fp32"}
         return Generate(**{"output": output} | usual | options)
 
     return job
