@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from mnist import write_mnist
 from tiny import randomise
-from vidwright.bench.generate import Clips, Figure, as_json, figures, real_clips, text
+from vidwright.bench.generate import Clips, Figure, _seen, as_json, figures, real_clips, text
+from vidwright.metrics.fvd import I3d
 from vidwright.models.generate.flow import Config, Net
 
 
@@ -51,6 +53,19 @@ def test_real_clips_are_read_and_move_as_the_law_has_it(found):
 def test_noise_is_not_read_and_jumps(found):
     assert value(found, "class", "label accuracy, middle frame", "one by one") < 0.5
     assert value(found, "class", "path error, px", "one by one") != value(found, "class", "path error, px", "real")
+
+
+@pytest.mark.slow
+def test_sets_of_clips_are_compared_by_given_weights(tmp_path):
+    """Of real clips against themselves the distances are what two halves of nothing differ in: none."""
+    torch.manual_seed(0)
+    save_file(I3d().state_dict(), tmp_path / "i3d.safetensors")
+    real = real_clips(write_mnist(tmp_path), 4)
+    found = list(_seen("t", "w", [real.truth, 1 - real.truth], real, tmp_path / "i3d.safetensors"))
+    assert [figure.measure for figure in found] == ["FVD", "KVD"]
+    same, other = found[0].values  # tiny, for nothing was learned
+    assert abs(same) < 1e-3 * other
+    assert list(_seen("t", "w", [real.truth], real, None)) == []
 
 
 def test_the_law_foresees_better_than_what_knows_no_edges(found):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidwright.nn.resample import lanczos
+from vidwright.nn.resample import lanczos, resized
 
 
 def by_definition(line: np.ndarray, scale: int) -> np.ndarray:
@@ -35,3 +35,20 @@ def test_rings_are_not_clipped():
     edge[..., 4:] = 1
     big = lanczos(edge, 2)
     assert big.max() > 1.01 and big.min() < -0.01
+
+
+def test_a_clip_keeps_its_ramps_in_space_and_time():
+    ramp = torch.arange(6.0)[:, None, None, None] + 10 * torch.arange(8.0)[:, None] + torch.zeros(6, 4, 8, 3)
+    big = resized(ramp, (12, 8, 16))
+    assert big.shape == (12, 8, 16, 3) and resized(ramp, (6, 4, 8)) is ramp
+    inner = big[1:-1, :, 1:-1]
+    torch.testing.assert_close(inner.diff(dim=0), torch.full_like(inner.diff(dim=0), 0.5))
+    torch.testing.assert_close(inner.diff(dim=2), torch.full_like(inner.diff(dim=2), 5.0))
+
+
+@pytest.mark.parametrize("frames", [4, 7, 12])
+def test_a_loop_may_be_cut_open_anywhere(frames):
+    clip = torch.rand(frames // 2 * 2, 5, 5, 3, generator=torch.Generator().manual_seed(0))
+    long = resized(clip, (2 * len(clip), 5, 5), loop=True)
+    turned = resized(clip.roll(1, 0), (2 * len(clip), 5, 5), loop=True)
+    torch.testing.assert_close(turned, long.roll(2, 0))

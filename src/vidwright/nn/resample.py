@@ -1,10 +1,11 @@
-"""Classical resampling of pictures.
+"""Classical resampling of pictures and clips.
 
-Shapes: B batch, C channels, H height, W width.
+Shapes: B batch, T frames, C channels, H height, W width.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,3 +18,27 @@ def lanczos(x_BCHW: Tensor, scale: int) -> Tensor:
 def lanczos_to(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize to `size` (H, W) with the same kernel, which widens where a picture shrinks so that nothing aliases."""
     return F.interpolate(x_BCHW, size=size, mode="lanczos", antialias=True)
+
+
+def resized(clip_THWC: Tensor, shape: tuple[int, int, int], *, loop: bool = False) -> Tensor:
+    """A clip at another size and length: each side by itself, averaged where it shrinks.
+
+    The frames of a loop are two neighbours' mean, wherever it is cut open.
+    """
+    if tuple(clip_THWC.shape[:3]) == shape:
+        return clip_THWC
+    frames, height, width = shape
+    x_TCHW = clip_THWC.permute(0, 3, 1, 2)
+    if (height, width) != tuple(x_TCHW.shape[-2:]):
+        x_TCHW = F.interpolate(x_TCHW, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
+    if frames != len(x_TCHW) and loop:
+        place_T = (torch.arange(frames) + 0.5) * len(x_TCHW) / frames - 0.5
+        before_T = place_T.floor()
+        share_T111, before_T = (place_T - before_T)[:, None, None, None], before_T.long()
+        x_TCHW = torch.lerp(x_TCHW[before_T % len(x_TCHW)], x_TCHW[(before_T + 1) % len(x_TCHW)], share_T111)
+    elif frames != len(x_TCHW):
+        rows_1CTP = x_TCHW.permute(1, 0, 2, 3).flatten(2)[None]
+        size = (frames, rows_1CTP.shape[-1])
+        rows_1CTP = F.interpolate(rows_1CTP, size=size, mode="bilinear", antialias=True, align_corners=False)
+        x_TCHW = rows_1CTP[0].unflatten(2, (height, width)).permute(1, 0, 2, 3)
+    return x_TCHW.permute(0, 2, 3, 1).contiguous()

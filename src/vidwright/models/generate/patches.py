@@ -31,6 +31,7 @@ from torch.nn import functional as F
 from vidwright.core import Card, Frame
 from vidwright.core.errors import UsageError
 from vidwright.nn.model import GenerativeModel, Usual
+from vidwright.nn.resample import resized
 
 #: Frames, rows and columns; and parts of them.
 Shape = tuple[int, int, int]
@@ -53,7 +54,7 @@ SEARCHED = 144
 COARSE_VOTES, VOTES, CARRIED = (1, 2, 2), (1, 1, 1), (0, 1, 1)
 #: What the coarsest guess is at a variation of 1: noise in parts of the spread of the clip's pixels, and places moved
 #: by up to so much of the sides. Noise alone gives a clip with one thing in it back as it was.
-NOISE, MOVED = 0.35, 0.15
+NOISE, MOVED = 0.5, 0.15
 #: The part of a clip in which a loop passes from its end to its beginning.
 BLENDED = 0.2
 #: The most places of a result, or of a clip: 514 frames of 480x272.
@@ -156,30 +157,6 @@ def levels(shape: Sequence[int]) -> list[Scale]:
     while math.prod(_scaled(shape, found[0])) > EXACT and found[0][0] > least:
         found[0] = (max(found[0][0] * 0.9, least), *found[0][1:])
     return found
-
-
-def resized(clip_THWC: Tensor, shape: Shape, *, loop: bool = False) -> Tensor:
-    """A clip at another size and length: each side by itself, averaged where it shrinks.
-
-    The frames of a loop are two neighbours' mean, wherever it is cut open.
-    """
-    if tuple(clip_THWC.shape[:3]) == shape:
-        return clip_THWC
-    frames, height, width = shape
-    x_TCHW = clip_THWC.permute(0, 3, 1, 2)
-    if (height, width) != tuple(x_TCHW.shape[-2:]):
-        x_TCHW = F.interpolate(x_TCHW, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
-    if frames != len(x_TCHW) and loop:
-        place_T = (torch.arange(frames) + 0.5) * len(x_TCHW) / frames - 0.5
-        before_T = place_T.floor()
-        share_T111, before_T = (place_T - before_T)[:, None, None, None], before_T.long()
-        x_TCHW = torch.lerp(x_TCHW[before_T % len(x_TCHW)], x_TCHW[(before_T + 1) % len(x_TCHW)], share_T111)
-    elif frames != len(x_TCHW):
-        rows_1CTP = x_TCHW.permute(1, 0, 2, 3).flatten(2)[None]
-        size = (frames, rows_1CTP.shape[-1])
-        rows_1CTP = F.interpolate(rows_1CTP, size=size, mode="bilinear", antialias=True, align_corners=False)
-        x_TCHW = rows_1CTP[0].unflatten(2, (height, width)).permute(1, 0, 2, 3)
-    return x_TCHW.permute(0, 2, 3, 1).contiguous()
 
 
 def coloured(clip_THWC: Tensor, like_THWC: Tensor) -> Tensor:
