@@ -98,7 +98,8 @@ def test_a_run_learns_and_says_what_continuations_cost(data, tmp_path):
     assert set(found.metrics) == {
         "velocity", "continuation_mse", "continuation_mse.copy_last", "continuation_mse.black",
     }  # fmt: skip
-    assert all(value is not None and 0 < value < 10 for value in found.metrics.values())
+    assert (found.metrics.pop("velocity") or 0) > 0
+    assert all(value is not None and 0 < value < 1 for value in found.metrics.values())
     assert found.pictures["classes"].shape == (1, 10 * 16, 4 * 16)
 
 

@@ -168,7 +168,7 @@ def _from_classes(
         modes["joint"] = ("at once", labels[:TOGETHER])
     for mode, (way, told) in modes.items():
         began = time.process_time()
-        made = [_drawn(net, len(told), seed, told=told[:, None], mode=mode) for seed in range(seeds)]
+        made = [drawn_clips(net, len(told), seed, told=told[:, None], mode=mode) for seed in range(seeds)]
         seconds = time.process_time() - began
         yield from _read(task, way, made, reader, told, real)
         yield from _seen(task, way, made, real, i3d)
@@ -213,7 +213,7 @@ def _continuations(net: Net, reader: nn.Module, real: Clips, seeds: int) -> Iter
     frames = real.truth.shape[1]
     given, rest = frames // 2, frames - frames // 2
     before = {n - given: 2 * real.truth[:, n] - 1 for n in range(given)}
-    made = [_drawn(net, len(real.truth), seed, given=before, length=rest) for seed in range(max(seeds, TRIES))]
+    made = [drawn_clips(net, len(real.truth), seed, given=before, length=rest) for seed in range(max(seeds, TRIES))]
     truth, centre_NT2 = real.truth[:, given:], centres(real.truth[:, :, 0])
     ways = {"ours": made[:seeds], "copy last": [real.truth[:, given - 1 : given].expand_as(truth)]}
     ways["black"] = [torch.zeros_like(truth)]
@@ -244,7 +244,7 @@ def _between(net: Net, reader: nn.Module, real: Clips, seeds: int) -> Iterator[F
     keys = {n: 2 * real.truth[:, n] - 1 for n in range(0, frames, 2)}
     truth = real.truth[:, 1:frames:2]
     mean = (real.truth[:, 0 : frames - 1 : 2] + real.truth[:, 2:frames:2]) / 2
-    ours = [_drawn(net, len(truth), seed, given=keys, length=frames)[:, 1::2] for seed in range(seeds)]
+    ours = [drawn_clips(net, len(truth), seed, given=keys, length=frames)[:, 1::2] for seed in range(seeds)]
     for way, clips in {"real": [truth], "ours": ours, "mean of both": [mean]}.items():
         if way != "real":
             errors = tuple(float((clip - truth).double().square().mean()) for clip in clips)
@@ -253,7 +253,7 @@ def _between(net: Net, reader: nn.Module, real: Clips, seeds: int) -> Iterator[F
         yield Figure(task, "frames read as another digit", way, tuple(broken), "lower")
 
 
-def _drawn(
+def drawn_clips(
     net: Net,
     count: int,
     seed: int,
@@ -270,7 +270,8 @@ def _drawn(
         what = Told(None if told is None else told[part], guidance=1.0 if told is None else GUIDANCE)
         seeds = range(seed * count + part.start, seed * count + part.stop)
         there = {n: frame[part] for n, frame in (given or {}).items()}
-        frames = net.draw(seeds, length or net.config.length, SIZE, what, mode=mode, given=there)
+        size = (net.config.side, net.config.side)
+        frames = net.draw(seeds, length or net.config.length, size, what, mode=mode, given=there)
         parts.append(torch.stack([(frame.float().cpu() + 1) / 2 for frame in frames], dim=1))
     return torch.cat(parts).clamp(0, 1)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vidwright.bench.generate import TOGETHER, Figure
+from vidwright.bench.generate import TOGETHER, Figure, drawn_clips
 from vidwright.data.moving_mnist import test_set
-from vidwright.models.generate.flow import GUIDANCE, Net, Told
+from vidwright.models.generate.flow import Net
 from vidwright.train.recipes.cnn_lstm import named
 
 #: Frames that are read, from the middle of a clip.
@@ -26,20 +26,12 @@ def figures(net: Net, reader: nn.Module, folder: Path, *, clips: int, seeds: int
 
     Raises `BadInput` for a folder without MNIST's files.
     """
-    frames, size = net.config.length, (net.config.side, net.config.side)
+    frames = net.config.length
     samples = test_set(folder, frames=frames)
     made = [samples.sample(0, k) for k in range(clips)]
     truth, labels = torch.stack([each["clip"] for each in made]).float() / 255, torch.stack([e["labels"] for e in made])
     began = time.process_time()
-    told = [
-        torch.cat(
-            [
-                _drawn(net, range(seed * clips + n, seed * clips + n + len(part)), frames, size, told=part)
-                for n, part in zip(range(0, clips, TOGETHER), labels.split(TOGETHER), strict=True)
-            ]
-        )
-        for seed in range(seeds)
-    ]
+    told = [drawn_clips(net, clips, seed, told=labels) for seed in range(seeds)]
     seconds = time.process_time() - began
     task = "from two classes"
     for way, group in {"real": [truth], "one by one": told}.items():
@@ -52,10 +44,7 @@ def figures(net: Net, reader: nn.Module, folder: Path, *, clips: int, seeds: int
     given, task = frames // 2, "continuation, half of the frames given"
     count, rest = min(clips, TOGETHER), truth[:TOGETHER, given:]
     before = {n - given: 2 * truth[:count, n] - 1 for n in range(given)}
-    ours = [
-        _drawn(net, range(seed * count, (seed + 1) * count), frames - given, size, given=before)
-        for seed in range(seeds)
-    ]
+    ours = [drawn_clips(net, count, seed, given=before, length=frames - given) for seed in range(seeds)]
     copies = [truth[:count, given - 1 : given].expand_as(rest)]
     for way, group in {"ours": ours, "copy last": copies, "black": [torch.zeros_like(rest)]}.items():
         errors = tuple(float((clip - rest).double().square().mean()) for clip in group)
@@ -65,8 +54,7 @@ def figures(net: Net, reader: nn.Module, folder: Path, *, clips: int, seeds: int
 def rows(net: Net, *, seed: int = 0, clips: int = 5) -> list[list[Tensor]]:
     """Pairs of classes, every other frame: pictures of a contact sheet."""
     labels = torch.tensor([[n % net.config.classes, (n + 5) % net.config.classes] for n in range(clips)])
-    size = (net.config.side, net.config.side)
-    made = _drawn(net, range(seed, seed + clips), net.config.length, size, told=labels)
+    made = drawn_clips(net, clips, seed, told=labels)
     return [[frame_CHW.expand(3, -1, -1) for frame_CHW in clip_TCHW[::2]] for clip_TCHW in made]
 
 
@@ -76,17 +64,3 @@ def _read(reader: nn.Module, clip_NTCHW: Tensor) -> Tensor:
     start = max((clip_NTCHW.shape[1] - READ) // 2, 0)
     parts = clip_NTCHW[:, start : start + READ].split(TOGETHER)
     return torch.cat([reader(part).argmax(dim=1) for part in parts])
-
-
-def _drawn(
-    net: Net,
-    seeds: range,
-    length: int,
-    size: tuple[int, int],
-    *,
-    told: Tensor | None = None,
-    given: dict[int, Tensor] | None = None,
-) -> Tensor:
-    what = Told(told, guidance=1.0 if told is None else GUIDANCE)
-    frames = net.draw(seeds, length, size, what, mode="filler", given=given or {})
-    return torch.stack([(frame.float() + 1) / 2 for frame in frames], dim=1).clamp(0, 1)

@@ -77,11 +77,16 @@ class Wanted:
         return any(b - a > self.reach for a, b in itertools.pairwise(places))
 
 
+def offsets(reach: int) -> list[int]:
+    """The places of a frame's neighbours from its own, the earlier ones first."""
+    return [*range(-reach, 0), *range(1, reach + 1)]
+
+
 def neighbours(x_BTCHW: Tensor, t_BT: Tensor, reach: int, *, cyclic: bool = False) -> Near:
     """The frames at 1 to `reach` places on either side of each; `cyclic` if the first comes after the last."""
     frames = x_BTCHW.shape[1]
-    offsets = torch.tensor([*range(-reach, 0), *range(1, reach + 1)], device=x_BTCHW.device)
-    place_TS = torch.arange(frames, device=x_BTCHW.device)[:, None] + offsets
+    offset_S = torch.tensor(offsets(reach), device=x_BTCHW.device)
+    place_TS = torch.arange(frames, device=x_BTCHW.device)[:, None] + offset_S
     there_TS = (place_TS >= 0) & (place_TS < frames) | cyclic
     place_TS = place_TS % frames
     times_BTS = torch.where(there_TS, t_BT[:, place_TS], ABSENT)
@@ -192,7 +197,7 @@ def _near(made: Mapping[int, Tensor], n: int, wanted: Wanted, nothing_BCHW: Tens
     """Neighbours of frame `n` among those that are made."""
     pixels: list[Tensor] = []
     times: list[float] = []
-    for offset in (*range(-wanted.reach, 0), *range(1, wanted.reach + 1)):
+    for offset in offsets(wanted.reach):
         there = made.get((n + offset) % wanted.length if wanted.loop else n + offset)
         pixels.append(nothing_BCHW if there is None else there.expand_as(nothing_BCHW))
         times.append(ABSENT if there is None else 1.0)

@@ -18,7 +18,7 @@ from vidwright.data.samples import Samples, Split
 from vidwright.data.seeding import generator
 from vidwright.models.generate.flow import GUIDANCE, Config, Net, Told
 from vidwright.process import flow
-from vidwright.process.frames import ABSENT, Near, neighbours
+from vidwright.process.frames import ABSENT, Near, neighbours, offsets
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
@@ -158,7 +158,7 @@ def frame_loss(
     place_BA = torch.rand(clips, frames, generator=random).argsort(dim=1)[:, : min(ALONE, frames)]
     clip_N = torch.arange(clips).repeat_interleave(place_BA.shape[1])
     place_N, total = place_BA.flatten(), place_BA.numel()
-    near_NS = place_N[:, None] + torch.tensor([*range(-reach, 0), *range(1, reach + 1)])
+    near_NS = place_N[:, None] + torch.tensor(offsets(reach))
     there_NS = (near_NS >= 0) & (near_NS < frames) & _present(total, reach, random, none, past)
     pixels_NSCHW = _seen(clip_BTCHW[clip_N[:, None], near_NS.clamp(0, frames - 1)])
     rough_NS = (torch.rand(total, 1, generator=random) < ROUGH) * torch.rand(there_NS.shape, generator=random)
