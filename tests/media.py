@@ -116,16 +116,15 @@ def clip(
         if cover:
             _write_cover(out, _cover_stream(out))
         moments = times if times is not None else [number / rate for number in range(frames)]
-        for number, (image, moment) in enumerate(zip(_pictures(moments, size, pix_fmt, cuts), moments, strict=True)):
-            frame = _to_video_frame(np.rot90(image, rotation // 90), pix_fmt, colour)
-            frame = marked(frame, "bff" if bottom_first else "tff") if interlaced else frame
-            _mux_frame(out, video, frame, Fraction(1, 90000) if times is not None else 1 / rate, moment + start)
-            if extra is not None:
-                _mux_frame(
-                    out, extra, _to_video_frame(picture(number, (32, 32)), pix_fmt, None), 1 / rate, number / rate
-                )
-        for stream in (video, extra):
-            out.mux(stream.encode(None) if stream is not None else [])
+        images = (np.rot90(image, rotation // 90) for image in _pictures(moments, size, pix_fmt, cuts))
+        made = (_to_video_frame(image, pix_fmt, colour) for image in images)
+        if interlaced:
+            made = (marked(frame, "bff" if bottom_first else "tff") for frame in made)
+        tick = Fraction(1, 90000) if times is not None else 1 / rate
+        _write_frames(out, video, made, [moment + start for moment in moments], tick)
+        if extra is not None:
+            small = (_to_video_frame(picture(number, (32, 32)), pix_fmt, None) for number in range(len(moments)))
+            _write_frames(out, extra, small, [number / rate for number in range(len(moments))], 1 / rate)
         for packet in text_packets:
             packet.stream = text
         out.mux(text_packets)
@@ -196,6 +195,12 @@ def _pictures(moments: Sequence[Fraction], size: tuple[int, int], pix_fmt: str, 
     for number in range(len(moments)):
         shot += number in marks
         yield picture(number, size, shot, alpha=_has_alpha(pix_fmt))
+
+
+def _write_frames(out, stream, frames: Iterable[av.VideoFrame], moments: Sequence[Fraction], tick: Fraction) -> None:
+    for frame, moment in zip(frames, moments, strict=True):
+        _mux_frame(out, stream, frame, tick, moment)
+    out.mux(stream.encode(None))
 
 
 def _mux_frame(out, stream, frame: av.VideoFrame, tick: Fraction, moment: Fraction) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidwright.metrics.copies import copied, thumbnail
+from vidwright.metrics.copies import copied, thumbnails
 
 
 def clip(frames: int = 6, seed: int = 0) -> torch.Tensor:
@@ -30,6 +30,6 @@ def test_in_a_still_clip_only_the_same_picture_is_a_copy():
 
 
 def test_thumbnails_have_one_size():
-    assert thumbnail(torch.rand(3, 270, 480)).shape == (3, 64, 114)
-    assert thumbnail(torch.rand(3, 20, 30)).shape == (3, 20, 30)
-    assert thumbnail(torch.rand(3, 99, 50), (64, 114)).shape == (3, 64, 114)
+    assert thumbnails(torch.rand(2, 3, 270, 480)).shape == (2, 3, 64, 114)
+    assert thumbnails(torch.rand(1, 3, 20, 30)).shape == (1, 3, 20, 30)
+    assert thumbnails(torch.rand(1, 3, 99, 50), (64, 114)).shape == (1, 3, 64, 114)

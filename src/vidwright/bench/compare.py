@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from vidwright.bench.align import Pair, align
 from vidwright.core import Planes, VideoInfo
@@ -21,6 +19,7 @@ from vidwright.io.probe import probe
 from vidwright.io.reader import Reader
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.metrics.ssim import WINDOW, ssim
+from vidwright.nn.threads import one_torch_thread
 
 FigureName = Literal["psnr", "psnr_u", "psnr_v", "ssim"]
 UNITS: dict[FigureName, str] = {"psnr": "dB", "psnr_u": "dB", "psnr_v": "dB", "ssim": ""}
@@ -142,7 +141,7 @@ def compare(a: Path, b: Path, *, progress: Callable[[int, int | None], None] | N
     """
     infos = probe(a).info, probe(b).info
     tally = _Tally(progress, _expected(*infos))
-    with Reader(a, cuts=False) as left, Reader(b, cuts=False) as right, _one_thread():
+    with Reader(a, cuts=False) as left, Reader(b, cuts=False) as right, one_torch_thread():
         with closing(overlap(zip_longest(_planes(left), _planes(right)), depth=2)) as pairs:
             for first, second in pairs:
                 tally.take(first, second)
@@ -151,17 +150,6 @@ def compare(a: Path, b: Path, *, progress: Callable[[int, int | None], None] | N
     facts_a, facts_b = _facts(a, infos[0], tally.count_a), _facts(b, infos[1], tally.count_b)
     scores, warnings = tuple(tally.scores), tuple(tally.warnings(facts_a, facts_b))
     return Comparison(facts_a, facts_b, tuple(_figures(scores)), scores, _worst(scores), warnings)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One picture is too little work to share out: a wait for a second thread on a busy machine costs 60 times more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Tally:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from vidwright import models
@@ -23,6 +22,7 @@ from vidwright.bench.tasks import Task
 from vidwright.core.errors import UsageError
 from vidwright.data.index import Shot
 from vidwright.metrics.dtssd import DtSsd
+from vidwright.nn.threads import one_torch_thread
 from vidwright.train.excerpts import judged, truth
 from vidwright.vision.threads import one_opencv_thread
 
@@ -129,13 +129,8 @@ def cells(who: Entries, shots: Sequence[Shot], *, quick: bool = False) -> Genera
 @contextmanager
 def one_thread() -> Generator[None]:
     """Torch and OpenCV compute on one thread inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with one_opencv_thread():
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with one_torch_thread(), one_opencv_thread():
+        yield
 
 
 def _cell(who: Entries, clip: str, column: str, clip_TCHW: Tensor) -> Cell:

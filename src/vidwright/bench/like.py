@@ -18,7 +18,7 @@ from torch import Tensor
 from vidwright.bench.generate import Figure
 from vidwright.core import Frame
 from vidwright.io.reader import Reader
-from vidwright.metrics.copies import copied, thumbnail
+from vidwright.metrics.copies import copied, thumbnails
 from vidwright.metrics.likeness import coherence, completeness
 from vidwright.models.generate.patches import Net
 
@@ -35,14 +35,14 @@ def first_frames(path: Path) -> list[Frame]:
 def figures(net: Net, path: Path, frames: Sequence[Frame], *, seeds: int) -> Iterator[Figure]:
     """Of variations and loops of a clip's size and length, by as many seeds."""
     task, clip_TCHW = f"like {path.stem}", _clip(frames)
-    thumbnails_TCHW = _thumbnails(clip_TCHW)
+    thumbnails_TCHW = thumbnails(clip_TCHW)
     steps = decibels(clip_TCHW)[1:]
     yield Figure(task, "frame to frame, dB", "the clip", (float(steps.mean()),))
     for way, loop in {"variation": False, "loop": True}.items():
         began = time.monotonic()
         made = [_drawn(net, frames, seed, loop=loop) for seed in range(seeds)]
         yield Figure(task, "seconds", way, ((time.monotonic() - began) / seeds,), "lower")
-        small = [_thumbnails(each) for each in made]
+        small = [thumbnails(each) for each in made]
         yield Figure(task, "copies", way, tuple(float(len(copied(each, thumbnails_TCHW))) for each in small), "lower")
         yield Figure(task, "coherence, MSE", way, tuple(coherence(each, clip_TCHW) for each in made), "lower")
         yield Figure(task, "completeness, MSE", way, tuple(completeness(each, clip_TCHW) for each in made), "lower")
@@ -77,10 +77,6 @@ def _drawn(net: Net, like: Sequence[Frame], seed: int, *, size: tuple[int, int] 
 
 def _clip(frames: Sequence[Frame]) -> Tensor:
     return torch.stack([frame.data[:3].float() for frame in frames])
-
-
-def _thumbnails(clip_TCHW: Tensor) -> Tensor:
-    return torch.stack([thumbnail(frame_CHW) for frame_CHW in clip_TCHW])
 
 
 def _spread(clip_TCHW: Tensor) -> float:

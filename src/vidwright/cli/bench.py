@@ -179,8 +179,8 @@ def _measurements(
             other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds)
             every = itertools.chain(measured, promises(net), pace(net, data), other)
             yield every, lambda: pictures(list(rows(net, real)))
+    patches = models.load("generate/patches", kind=PatchesNet)  # which has no weights
     for path in like:
-        patches = models.load("generate/patches", kind=PatchesNet)
         frames = likes.first_frames(path)
         yield likes.figures(patches, path, frames, seeds=seeds), partial(likes.rows, patches, frames)
 

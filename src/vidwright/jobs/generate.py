@@ -41,7 +41,7 @@ from vidwright.jobs.folder import Done, JobFolder, Plan, open_folder
 from vidwright.jobs.job import SEGMENT_SECONDS, Event, Options, Watch
 from vidwright.jobs.retime import target_rate
 from vidwright.jobs.segments import Segment
-from vidwright.metrics.copies import copied, thumbnail
+from vidwright.metrics.copies import copied, thumbnails
 from vidwright.nn.model import GenerativeModel
 from vidwright.weights.store import read_tensors, save_weights
 
@@ -301,10 +301,10 @@ def _copies(job: Generate, asked: Asked) -> Iterator[str]:
     like: list[Frame] = asked.told.get("like", [])
     if not like or job.variation == 0 or job.content is not None:
         return
-    clip_KCHW = torch.stack([thumbnail(frame.data[:3]) for frame in like])
+    clip_KCHW = thumbnails(frame.data[:3] for frame in like)
     size = (clip_KCHW.shape[-2], clip_KCHW.shape[-1])
     with Reader(job.output, cuts=False, max_pixels=job.max_pixels) as pictures:
-        made_TCHW = torch.stack([thumbnail(each.frame().data[:3], size) for each in pictures])
+        made_TCHW = thumbnails((each.frame().data[:3] for each in pictures), size)
     if found := copied(made_TCHW, clip_KCHW):
         yield f"{len(found)} of {len(made_TCHW)} frames are those of {job.like}: raise --variation"
 

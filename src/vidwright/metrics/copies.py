@@ -5,6 +5,8 @@ Shapes: T frames of a result, K frames of the clip, C channels, H height, W widt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,12 +15,15 @@ from torch.nn import functional as F
 LINES = 64
 
 
-def thumbnail(frame_CHW: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """A frame as `copied` compares it, (C, h, w): of `size`, or of so many lines in its own shape."""
-    height, width = frame_CHW.shape[-2:]
-    scale = min(LINES / height, 1)
-    size = size or (max(round(height * scale), 1), max(round(width * scale), 1))
-    return F.interpolate(frame_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
+def thumbnails(frames_CHW: Iterable[Tensor], size: tuple[int, int] | None = None) -> Tensor:
+    """Frames as `copied` compares them, (T, C, h, w): of `size`, or of so many lines in the first one's shape."""
+    made: list[Tensor] = []
+    for frame_CHW in frames_CHW:
+        height, width = frame_CHW.shape[-2:]
+        scale = min(LINES / height, 1)
+        size = size or (max(round(height * scale), 1), max(round(width * scale), 1))
+        made += F.interpolate(frame_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)
+    return torch.stack(made)
 
 
 def copied(made_TCHW: Tensor, clip_KCHW: Tensor) -> list[int]:

@@ -9,7 +9,7 @@ made possible"; images: Granot et al. 2022). What differs at the coarsest level,
 closes to a ring, or the frames of another clip, becomes another video of the same matter.
 
 The search is exact at the coarsest level, where patches that nothing looks like yet are preferred, so that all of the
-clip is used; then it goes on from the level before, by PatchMatch (Barnes et al. 2009), and above `SEARCHED` lines it
+clip is used; then it goes on from the level before, by PatchMatch (Barnes et al. 2009), and above `SEARCHED` places it
 only carries on. Patches are compared by a few principal components: a tenth of the bytes of their pixels.
 
 Shapes: T frames, H height, W width, C = 3 channels; N = T H W places, D components. Places are counted through time,
@@ -18,11 +18,11 @@ rows and columns; a field (N,) names for each place of the guess the place of th
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -32,6 +32,7 @@ from vidwright.core import Card, Frame
 from vidwright.core.errors import UsageError
 from vidwright.nn.model import GenerativeModel, Usual
 from vidwright.nn.resample import resized
+from vidwright.nn.threads import together
 
 #: Frames, rows and columns; and parts of them.
 Shape = tuple[int, int, int]
@@ -48,8 +49,11 @@ STEP, COARSEST, FEWEST = 0.7, 18, 8
 EXACT = 8_000
 #: How often the guess is made anew at the coarsest level, and at finer ones with a search and without.
 ROUNDS, SEARCHES, CARRIES = 5, 2, 1
-#: Lines above which patches are no longer looked for.
-SEARCHED = 144
+#: The most places of a level whose patches are looked for, for two descriptions of 64 bytes a place have to lie in
+#: memory: 64 frames of 480x270. Loops that are only carried on above 144 lines have seams of 1 to 6 dB.
+SEARCHED = 2**23
+#: Places that are compared at a time: their descriptions stay in the cache.
+TOGETHER = 2**14
 #: Half of what a patch gives of its pixels at the coarsest level, at finer ones, and at those without a search.
 COARSE_VOTES, VOTES, CARRIED = (1, 2, 2), (1, 1, 1), (0, 1, 1)
 #: What the coarsest guess is at a variation of 1: noise in parts of the spread of the clip's pixels, and places moved
@@ -129,17 +133,15 @@ class Net(GenerativeModel):
         for _ in range(ROUNDS):
             field = exactly(guess, values, basis, loop=loop, alpha=self.config.alpha)
             guess = voted(field, values, shapes[0], COARSE_VOTES, loop=loop)
-        for (coarse, fine), (before, shape) in zip(pairwise(scales), pairwise(shapes), strict=True):
+        for (coarse, fine), (before, shape) in zip(itertools.pairwise(scales), itertools.pairwise(shapes), strict=True):
             keys_shape = _scaled(clip.shape, fine)
             keys = resized(resized(clip, _scaled(clip.shape, coarse)), keys_shape)
             field = enlarged(field, before, _scaled(clip.shape, coarse), shape, keys_shape, loop=loop)
             values, guess = resized(clip, keys_shape), resized(guess, shape, loop=loop)
-            searched = shape[1] <= SEARCHED and keys_shape[1] <= SEARCHED
+            searched = max(math.prod(shape), math.prod(keys_shape)) <= SEARCHED
             basis = components(values) if searched else basis
             for number in range(SEARCHES if searched else CARRIES):
-                if (
-                    searched
-                ):  # the guess is as blurred as the keys before the first votes, and as sharp as the clip after
+                if searched:  # the guess is as blurred as the keys before the first votes, then as sharp as the clip
                     field = nearly(guess, values if number else keys, basis, field, loop=loop, random=random)
                 guess = voted(field, values, shape, VOTES if searched else CARRIED, loop=loop)
         return guess[: wanted[0], : wanted[1], : wanted[2]]  # which levels are large enough for a patch to lie in
@@ -217,7 +219,15 @@ def nearly(guess: Tensor, keys: Tensor, basis: Tensor, field: Tensor, *, loop: b
     strides = clip[1] * clip[2], clip[2], 1
 
     def far(candidate_N: Tensor) -> Tensor:
-        return key_MD.index_select(0, candidate_N).sub_(query_ND).square_().sum(dim=1)
+        far_N = torch.empty(len(candidate_N))
+
+        def measure(first: int) -> None:
+            part = slice(first, first + TOGETHER)
+            difference_ND = key_MD.index_select(0, candidate_N[part]).sub_(query_ND[part])
+            torch.sum(difference_ND.square_(), dim=1, out=far_N[part])
+
+        together(measure, range(0, len(candidate_N), TOGETHER))
+        return far_N
 
     best_N = far(field)
 
@@ -242,18 +252,20 @@ def voted(field: Tensor, values: Tensor, shape: Shape, reach: Shape, *, loop: bo
     clip = _shape(values)
     pixels_MC = values.reshape(-1, values.shape[-1])
     named = field.view(shape)
-    total = torch.zeros(math.prod(shape), values.shape[-1])
-    count = 0
-    ranges = [range(-each, each + 1) for each in reach]
-    for down in ranges[1]:
-        for across in ranges[2]:
-            for later in ranges[0]:
-                # The patch that lies so far back has this place so far on; at the edges the nearest that there is.
-                of, by = _shifted(named, (later, down, across), loop)
-                at = of + ((by[0] * clip[1] + by[1]) * clip[2] + by[2])
-                total += pixels_MC.index_select(0, at.flatten())
-                count += 1
-    return total.div_(count).view(*shape, -1)
+    total_THWC = torch.zeros(*shape, values.shape[-1])
+    later, down, across = (range(-each, each + 1) for each in reach)
+
+    def count(n: int) -> None:
+        sum_NC = total_THWC[n].view(-1, values.shape[-1])
+        for by, *step in itertools.product(later, down, across):
+            # The patch that lies so far back has this place so far on; at the edges the nearest that there is.
+            source = (n - by) % shape[0] if loop else min(max(n - by, REACH[0]), shape[0] - REACH[0] - 1)
+            of, (row, column) = _shifted(named[source], step)
+            at = of + (((by if loop else n - source) * clip[1] + row) * clip[2] + column)
+            sum_NC += pixels_MC.index_select(0, at.flatten())
+
+    together(count, range(shape[0]))
+    return total_THWC.div_(len(later) * len(down) * len(across))
 
 
 def enlarged(
@@ -366,17 +378,15 @@ def _beside(named: Tensor, axis: int, by: int, *, loop: bool) -> Tensor:
     return moved
 
 
-def _shifted(named: Tensor, by: Shape, loop: bool) -> tuple[Tensor, list[Tensor | int]]:
-    """The field `by` places back, and how far back that really is: only patches that lie inside have a say."""
-    back: list[Tensor | int] = []
-    for axis, (step, side) in enumerate(zip(by, named.shape, strict=True)):
+def _shifted(named_HW: Tensor, by: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    """A frame's field `by` rows and columns back, and how far back that is: only patches that lie inside have a say."""
+    back: list[Tensor] = []
+    for axis, (step, side) in enumerate(zip(by, named_HW.shape, strict=True)):
         line = torch.arange(side, dtype=torch.int)
-        whole = REACH[axis], side - REACH[axis] - 1
-        source = (line - step) % side if loop and axis == 0 else (line - step).clamp(*whole)
-        moved = torch.full_like(line, step) if loop and axis == 0 else line - source
-        named = named.index_select(axis, source)
-        back.append(moved.view(*[-1 if each == axis else 1 for each in range(3)]))
-    return named, back
+        source = (line - step).clamp(REACH[1 + axis], side - REACH[1 + axis] - 1)
+        named_HW = named_HW.index_select(axis, source)
+        back.append((line - source).view(*[-1 if each == axis else 1 for each in range(2)]))
+    return named_HW, back
 
 
 CARD = Card(
