@@ -13,10 +13,10 @@ import pytest
 import torch
 
 import media
-from vidwright.bench.align import align
 from vidwright.bench.compare import Comparison, compare, nearest_rank
 from vidwright.core import Colour, Planes
 from vidwright.core.errors import BadInput, QualityMissed, UsageError
+from vidwright.metrics.align import align
 
 CLEAN, ROUGH = {"crf": "1"}, {"crf": "38"}
 

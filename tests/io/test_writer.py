@@ -280,7 +280,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_frame(tmp_p
 
 
 def test_unknown_options_are_named_with_the_known(tmp_path):
-    with pytest.raises(UsageError, match="crf, pixel_format, preset, threads"):
+    with pytest.raises(UsageError, match="crf, lossless, pixel_format, preset, threads"):
         save_video(numbered(1), tmp_path / "out.mp4", bitrate=5)
 
 

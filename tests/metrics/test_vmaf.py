@@ -93,7 +93,7 @@ def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.Monk
 def test_an_ffmpeg_that_dies_is_a_failed_job(monkeypatch: pytest.MonkeyPatch):
     dying = shutil.which("false")
     assert dying is not None
-    monkeypatch.setattr("vidwright.metrics.vmaf._ffmpeg", lambda: dying)
+    monkeypatch.setattr("vidwright.metrics.ffmpeg._ffmpeg", lambda what: dying)
     with pytest.raises(JobFailed, match="FFmpeg failed"):
         vmaf(_lumas(400), _lumas(400))  # more than the pipe holds
 

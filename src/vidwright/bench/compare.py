@@ -11,12 +11,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-from vidwright.bench.align import Pair, align
 from vidwright.core import Planes, VideoInfo
 from vidwright.core.errors import QualityMissed, UsageError
 from vidwright.core.overlap import overlap
 from vidwright.io.probe import probe
 from vidwright.io.reader import Reader
+from vidwright.metrics.align import Pair, align
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.metrics.ssim import WINDOW, ssim
 from vidwright.nn.threads import one_torch_thread

@@ -142,17 +142,19 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
 class EncoderSettings:
     """How the picture is encoded.
 
-    `crf` is the constant quality (lower is better), the codec's own default when None. `preset` is one of x264's
-    names, mapped to the nearest of each codec. `threads` is a fixed number and never taken from the machine: encoders
-    split their work by thread count, so the same number gives the same bytes on two cores or on sixty-four, with one
-    worker or with ten. `pixel_format` is FFmpeg's name; None follows the source.
+    `crf` is the constant quality (lower is better), the codec's own default when None; AV1 knows quarters of it, H.264
+    and HEVC any part. `lossless` keeps every code value of the pixel format instead. `preset` is one of x264's names,
+    mapped to the nearest of each codec. `threads` is a fixed number and never taken from the machine: encoders split
+    their work by thread count, so the same number gives the same bytes on two cores or on sixty-four, with one worker
+    or with ten. `pixel_format` is FFmpeg's name; None follows the source.
     """
 
     codec: str = "h264"
-    crf: int | None = None
+    crf: float | None = None
     preset: str = "medium"
     threads: int = 4
     pixel_format: str | None = None
+    lossless: bool = False
 
     def __post_init__(self) -> None:
         _one_of("codec", self.codec, CODECS)
@@ -160,7 +162,7 @@ class EncoderSettings:
         row = CODECS[self.codec]
         if self.crf is not None and not 0 <= self.crf <= row.crf_max:
             legal = f"give a number from 0 to {row.crf_max}" if row.crf is not None else "leave it out for this codec"
-            raise UsageError(f"crf {self.crf}", f"{self.codec} has no such quality", legal)
+            raise UsageError(f"crf {self.crf:g}", f"{self.codec} has no such quality", legal)
         if not 1 <= self.threads <= 16:
             raise UsageError(
                 f"threads {self.threads}", "the encoder's threads are out of range", "give a number from 1 to 16"
@@ -264,18 +266,22 @@ def encoder_options(settings: EncoderSettings, pixel_format: str, pixels: int, h
     lookahead = [f"rc-lookahead={SHORT_LOOKAHEAD}"] * thrifty
     options = dict(row.options)
     if row.crf is not None:
-        options["crf"] = str(row.crf if settings.crf is None else settings.crf)
         options["preset"] = row.presets[settings.preset]
+    crf = "" if row.crf is None else f"{row.crf if settings.crf is None else settings.crf:g}"
+    if crf and row.name != "av1" and not settings.lossless:
+        options["crf"] = crf
     metadata = hdr10_parameters(row.name, hdr) if hdr is not None else []
     if row.name == "h264":
         # Without it x264's AVX-512 code for macroblock trees gives other bytes from run to run, and on other machines.
-        options["x264-params"] = ":".join(["cpu-independent=1", *lookahead, *metadata])
+        options["x264-params"] = ":".join(["cpu-independent=1", *["qp=0"] * settings.lossless, *lookahead, *metadata])
     if row.name == "hevc":
         # x265 takes the number of frames in flight, which changes its output, from the machine unless told.
         fixed = ["log-level=none", f"pools={settings.threads}", f"frame-threads={math.ceil(settings.threads / 2)}"]
-        options["x265-params"] = ":".join([*fixed, *lookahead, *metadata])
+        options["x265-params"] = ":".join([*fixed, *["lossless=1"] * settings.lossless, *lookahead, *metadata])
     if row.name == "av1":
-        options["svtav1-params"] = ":".join([f"lp={settings.threads}", *metadata])
+        # Quarters of a CRF are lost on the way unless the encoder is told by its own words.
+        quality = "lossless=1" if settings.lossless else f"crf={crf}"
+        options["svtav1-params"] = ":".join([f"lp={settings.threads}", quality, *metadata])
     if row.name == "prores":
         options["profile"] = "4444" if "444" in pixel_format else "hq"
     return options

@@ -29,11 +29,15 @@ class Cursor:
 
     def read(self, start: int, stop: int) -> Iterator[Frame]:
         """Frames number `start` up to, not including, `stop`; fewer where the video ends."""
+        return (picture.frame() for picture in self.pictures(start, stop))
+
+    def pictures(self, start: int, stop: int) -> Iterator[Picture]:
+        """The same as they were decoded."""
         for number in range(start, stop):
             picture = self._picture(number)
             if picture is None:
                 return
-            yield picture.frame()
+            yield picture
 
     def close(self) -> None:
         """Close the file; a later read opens it again."""

@@ -15,7 +15,9 @@ from vidwright.core.colour import UNSPECIFIED
 from vidwright.core.errors import JobFailed
 from vidwright.io.codecs import EncoderSettings, encoder_options, pixel_format_for, writable_colour
 from vidwright.io.muxer import Muxer
+from vidwright.io.native import converted
 from vidwright.io.pixels import from_rgb
+from vidwright.io.reader import Picture
 
 if TYPE_CHECKING:
     from vidwright.io.packets import Packet
@@ -35,12 +37,18 @@ def tick_for(info: VideoInfo) -> Fraction:
 class VideoEncoder:
     """Encodes frames into the video stream it adds to `muxer`.
 
+    Frames come as R'G'B', or as they were decoded, whose code values are kept as far as the pixel format does.
     Presentation times are the frames' own, less `origin`, to the nearest tick and always rising; the last packet
     keeps its frame's duration. The stream is tagged with the colour of the first frame.
     """
 
     def __init__(
-        self, muxer: Muxer, info: VideoInfo, settings: EncoderSettings, first: Frame, origin: Fraction = Fraction(0)
+        self,
+        muxer: Muxer,
+        info: VideoInfo,
+        settings: EncoderSettings,
+        first: Frame | Picture,
+        origin: Fraction = Fraction(0),
     ) -> None:
         self.frames = 0  # pictures made
         self._packed = self._first_pts = self._first_dts = 0
@@ -56,7 +64,7 @@ class VideoEncoder:
         self._last: tuple[int, int] | None = None
         self.stream = self._open(info, settings)
 
-    def picture(self, frame: Frame) -> Any:
+    def picture(self, frame: Frame | Picture) -> Any:
         """`frame` as the encoder takes it, an eighth of its size in memory; may be made ahead, in another thread."""
         if (frame.width, frame.height) != self._size:
             was, now = "{}x{}".format(*self._size), f"{frame.width}x{frame.height}"
@@ -65,7 +73,10 @@ class VideoEncoder:
                 f"the frame size changes from {was} to {now} at {float(frame.time):.3f} s",
                 "a file has one size: bring all frames to the same one",
             )
-        picture = from_rgb(frame.data, pixel_format=self._format, colour=self._colour)
+        if isinstance(frame, Picture):
+            picture = converted(frame.raw, rotation=frame.rotation, pixel_format=self._format, colour=self._colour)
+        else:
+            picture = from_rgb(frame.data, pixel_format=self._format, colour=self._colour)
         picture.time_base, picture.pts = self.tick, self._place(frame)
         self.frames += 1
         return picture
@@ -84,7 +95,7 @@ class VideoEncoder:
             last.duration = max(length - ((last.dts or 0) - self._first_dts), last.duration or 1)
         yield from packets
 
-    def _place(self, frame: Frame) -> int:
+    def _place(self, frame: Frame | Picture) -> int:
         ticks = round((frame.time - self._origin) / self.tick)
         if self._last is not None and ticks <= self._last[0]:
             self.moved += 1

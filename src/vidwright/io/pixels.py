@@ -111,7 +111,7 @@ def from_rgb(data: Tensor, *, pixel_format: str, colour: Colour) -> av.VideoFram
         if layout.alpha:
             alpha = strip[3] if data.shape[0] == 4 else torch.ones_like(strip[0])
             _store(alpha, views[-1], top, layout, 0.0, 2.0**layout.bits - 1)
-    _tag(frame, colour)
+    tag(frame, colour)
     return frame
 
 
@@ -291,7 +291,8 @@ def _write_yuv(strip: Tensor, views: list[Array], layout: Layout, colour: Colour
         _store(small[0] - luma, views[2], top, layout, offset, scale / (2 - 2 * weights[0]))
 
 
-def _tag(frame: av.VideoFrame, colour: Colour) -> None:
+def tag(frame: av.VideoFrame, colour: Colour) -> None:
+    """Say on `frame` how its codes are to be read; `colour` has all tags."""
     frame.colorspace = colour.matrix
     frame.color_primaries = colour.primaries
     frame.color_trc = colour.transfer

@@ -56,6 +56,16 @@ class Picture:
     rotation: int
     colour: Colour
 
+    @property
+    def width(self) -> int:
+        """Of the upright picture."""
+        return self.raw.height if self.rotation % 180 else self.raw.width
+
+    @property
+    def height(self) -> int:
+        """Of the upright picture."""
+        return self.raw.width if self.rotation % 180 else self.raw.height
+
     def frame(self) -> Frame:
         """The upright picture as R'G'B', (3 or 4, H, W) float32, with the colour that it was converted by."""
         data = to_rgb(self.raw, self.colour)

@@ -19,6 +19,7 @@ from vidwright.io.carry import Carrier
 from vidwright.io.codecs import CODECS, EncoderSettings, container_of, pixel_format_warnings
 from vidwright.io.encoder import VideoEncoder
 from vidwright.io.muxer import Muxer, writing
+from vidwright.io.reader import Picture
 from vidwright.io.streams import StreamPlan, plan_streams
 
 #: Converted pictures waiting for the encoder: enough to hide a stall, little enough for memory.
@@ -64,7 +65,9 @@ def save_video(
     return Report(destination, frames, time.monotonic() - began, destination.stat().st_size, warnings=notes)
 
 
-def encode_segment(frames: Iterable[Frame], info: VideoInfo, path: Path, settings: EncoderSettings) -> SegmentFile:
+def encode_segment(
+    frames: Iterable[Frame] | Iterable[Picture], info: VideoInfo, path: Path, settings: EncoderSettings
+) -> SegmentFile:
     """Encode `frames` alone to `path`, in the container that joins exactly, with times from the first frame's.
 
     `path` should end in `segment_suffix(settings)`; the file appears whole or not at all. Raises as `save_video`.
@@ -153,7 +156,12 @@ def _write(
 
 
 def _begin(
-    frames: Iterator[Frame], muxer: Muxer, info: VideoInfo, settings: EncoderSettings, *, origin: Fraction | None
+    frames: Iterator[Frame] | Iterator[Picture],
+    muxer: Muxer,
+    info: VideoInfo,
+    settings: EncoderSettings,
+    *,
+    origin: Fraction | None,
 ) -> tuple[VideoEncoder, Any]:
     """An encoder for `frames` and its picture of the first one, whose time is the origin if none is given."""
     first = next(frames, None)
@@ -165,7 +173,7 @@ def _begin(
     return encoder, encoder.picture(first)
 
 
-def _pictures(encoder: VideoEncoder, first: Any, rest: Iterator[Frame]) -> Iterator[Any]:
+def _pictures(encoder: VideoEncoder, first: Any, rest: Iterator[Frame] | Iterator[Picture]) -> Iterator[Any]:
     """The encoder's pictures of all frames; closing it closes the frames' source.
 
     No name holds a frame while the next one is made: at 4K each takes 100 MB.

@@ -23,7 +23,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.inner, self.outer = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
         self.modulate = nn.Linear(condition, 2 * width)
-        nn.init.zeros_(self.modulate.weight)
+        nn.init.normal_(self.modulate.weight, std=0.05)
         nn.init.zeros_(self.modulate.bias)
         nn.init.normal_(self.outer.weight, std=1e-3)
         nn.init.zeros_(self.outer.bias)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,202 @@
+"""Which CRF gives a size or a quality, learned from what has been encoded.
+
+The CRF of a shot is on a grid; its bytes fall with it about exponentially and its quality about linearly, each shot at
+its own pace. So few encodings of a shot, or of samples of a film, tell which to try next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator  # pyright: ignore[reportMissingTypeStubs]
+
+#: Octaves of bytes that a step of CRF costs, where nothing is known yet.
+OCTAVES = 0.14
+#: The part of a size that is aimed at: what the last steps of the grid leave has to lie within 2 % of it.
+AIM = 0.994
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The CRFs that a codec tells apart: from `least` to `most` in steps."""
+
+    least: float
+    most: float
+    step: float
+
+    def down(self, crf: float) -> float:
+        """The next CRF of the grid that is not above `crf`."""
+        steps = math.floor((min(crf, self.most) - self.least) / self.step + 1e-6)
+        return self.least + self.step * max(steps, 0)
+
+    def near(self, crf: float) -> float:
+        """The CRF of the grid that is nearest to `crf`."""
+        return self.down(crf + self.step / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What an encoding at `crf` came to."""
+
+    crf: float
+    bytes: int
+    quality: float
+
+
+class Curve:
+    """Bytes and quality over the CRF, through the points that were measured and straight on beyond them.
+
+    `fall` is how much quality a step of CRF costs where there is one point only.
+    """
+
+    def __init__(self, points: Iterable[Point], *, fall: float = 0.5) -> None:
+        found = {point.crf: point for point in sorted(points, key=lambda point: point.crf)}
+        self._crfs = list(found)
+        self._octaves = [math.log2(point.bytes) for point in found.values()]
+        self._qualities = [point.quality for point in found.values()]
+        self._fall = fall
+
+    def octaves(self, crf: float) -> float:
+        """The logarithm to base 2 of the bytes at `crf`."""
+        return _at(self._crfs, self._octaves, crf, -OCTAVES)
+
+    def crf_of_octaves(self, octaves: float, grid: Grid) -> float:
+        """The CRF, not rounded, at which there are so many."""
+        return _solved(lambda crf: self.octaves(crf) - octaves, grid)
+
+    def crf_of_quality(self, quality: float, grid: Grid) -> float:
+        """The CRF, not rounded, at which the quality is this."""
+        return _solved(lambda crf: _at(self._crfs, self._qualities, crf, -self._fall) - quality, grid)
+
+    @property
+    def fall(self) -> float:
+        """How much quality a step of CRF costs, in the mean."""
+        if len(self._crfs) < 2:
+            return self._fall
+        return (self._qualities[0] - self._qualities[-1]) / (self._crfs[-1] - self._crfs[0])
+
+
+def for_quality(points: Sequence[Point], target: float, grid: Grid, *, near: float, curve: Curve) -> float | None:
+    """The CRF to try next for a shot, so that its quality becomes the least that is not below `target`.
+
+    None when it is found: a quality that is less than `near` above the target, or neighbours on the grid of which one
+    is above and one below, or an end of the grid. `curve` is what is known of other shots, for the first steps.
+    """
+    good = max((point for point in points if point.quality >= target), key=lambda p: p.crf, default=None)
+    bad = min((point for point in points if point.quality < target), key=lambda p: p.crf, default=None)
+    if good is None and bad is None:
+        return grid.down(curve.crf_of_quality(target, grid))
+    if good is not None and (good.quality - target < near or good.crf >= grid.most):
+        return None
+    if good is not None and bad is not None:
+        if bad.crf - good.crf <= 1.01 * grid.step:
+            return None
+        share = (good.quality - target) / (good.quality - bad.quality) if math.isfinite(good.quality) else 0.5
+        between = grid.down(good.crf + share * (bad.crf - good.crf))
+        return min(max(between, grid.down(good.crf + 1.01 * grid.step)), grid.down(bad.crf - 0.99 * grid.step))
+    known = Curve(points, fall=max(curve.fall, 1e-3))
+    if good is not None:
+        return max(grid.down(known.crf_of_quality(target, grid)), grid.down(good.crf + 1.01 * grid.step))
+    assert bad is not None
+    if bad.crf <= grid.least:
+        return None
+    return max(min(grid.down(known.crf_of_quality(target, grid)), grid.down(bad.crf - 0.99 * grid.step)), grid.least)
+
+
+def for_size(tried: Mapping[int, Sequence[Point]], budget: int, grid: Grid, *, shape: Curve) -> dict[int, float]:
+    """CRFs for all shots, as equal as the grid allows, with which they should come to a little less than `budget`.
+
+    Each shot's bytes are reckoned from its own point nearest to where it is going, along its own slope if it has two
+    points, else along `shape`.
+    """
+    aim = AIM * budget
+
+    def total(crf: float) -> float:
+        return sum(_bytes(points, crf, shape) for points in tried.values())
+
+    common = _solved(lambda crf: math.log2(total(crf)) - math.log2(aim), grid)
+    low = grid.down(common)
+    high = min(low + grid.step, grid.most)
+    chosen = dict.fromkeys(tried, high)
+    spent = total(high)
+    steps = {shot: _bytes(points, low, shape) - _bytes(points, high, shape) for shot, points in tried.items()}
+    for shot, more in sorted(steps.items(), key=lambda step: -step[1]):  # the small ones fill what the large ones leave
+        if spent + more <= aim:
+            chosen[shot], spent = low, spent + more
+    return chosen
+
+
+def best_fit(tried: Mapping[int, Sequence[Point]], budget: int) -> dict[int, Point] | None:
+    """Of what was tried of each shot one each, together as large as `budget` allows; None if even the least is above.
+
+    Sums are exact to a ten-thousandth of the budget, rounded to the safe side.
+    """
+    least = sum(min(point.bytes for point in points) for points in tried.values())
+    if least > budget:
+        return None
+    unit = max(budget // 10_000, 1)
+    # What each shot adds to its least, in units rounded up: the sum of all of them must stay within what is left.
+    room = budget // unit - sum(min(_units(point, unit) for point in points) for points in tried.values())
+    if room < 0:
+        return {shot: min(points, key=lambda p: p.bytes) for shot, points in tried.items()}
+    reached = np.zeros(room + 1, dtype=bool)
+    reached[0] = True
+    choices: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+    for points in tried.values():
+        steps = [_units(point, unit) for point in points]
+        choice = np.full(room + 1, -1, dtype=np.int16)
+        for number, step in enumerate(steps):
+            more = step - min(steps)
+            if more <= room:
+                free = reached[: room + 1 - more] & (choice[more:] < 0)
+                choice[more:][free] = number
+        reached = choice >= 0
+        choices.append(choice)
+    at = int(reached.nonzero()[0][-1])
+    chosen: dict[int, Point] = {}
+    for (shot, points), choice in zip(list(tried.items())[::-1], choices[::-1], strict=True):
+        chosen[shot] = point = points[int(choice[at])]
+        at -= _units(point, unit) - min(_units(each, unit) for each in points)
+    return dict(reversed(chosen.items()))
+
+
+def _units(point: Point, unit: int) -> int:
+    return -(-point.bytes // unit)
+
+
+def _bytes(points: Sequence[Point], crf: float, shape: Curve) -> float:
+    near = min(points, key=lambda point: abs(point.crf - crf))
+    own = Curve(points) if len(points) > 1 else shape
+    return near.bytes * 2 ** (own.octaves(crf) - own.octaves(near.crf))
+
+
+def _at(xs: Sequence[float], ys: Sequence[float], x: float, slope: float) -> float:
+    """Through all points by a curve that keeps to their monotony, and straight on beyond them."""
+    if len(xs) == 1:
+        return ys[0] + slope * (x - xs[0])
+    if x <= xs[0]:
+        return ys[0] + (x - xs[0]) * _slope(xs, ys, 0)
+    if x >= xs[-1]:
+        return ys[-1] + (x - xs[-1]) * _slope(xs, ys, -2)
+    return float(PchipInterpolator(np.asarray(xs), np.asarray(ys))(x))
+
+
+def _slope(xs: Sequence[float], ys: Sequence[float], at: int) -> float:
+    return (ys[at + 1] - ys[at]) / (xs[at + 1] - xs[at])
+
+
+def _solved(falling: Callable[[float], float], grid: Grid) -> float:
+    """Where a falling function of the CRF is 0, or the end of the grid that is nearer to it."""
+    low, high = grid.least, grid.most
+    if falling(low) <= 0:
+        return low
+    if falling(high) >= 0:
+        return high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return low
