@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vidwright.jobs.rate import AIM, Curve, Grid, Point, best_fit, for_quality, for_size
 
-GRID = Grid(1, 63, 0.25)
+GRID = Grid(1, 63, 0.25, ((0, 1), (63, 2**10.5)))  # an octave of the quantiser every six
 
 
 def encode(crf: float, *, size: float = 2e6, octaves: float = 0.15, bend: float = 0.0, fall: float = 0.4) -> Point:
@@ -27,12 +27,12 @@ def test_the_grid_rounds_to_itself(crf):
 
 def test_curves_go_through_their_points_and_straight_on():
     points = [encode(crf) for crf in (20, 30, 45)]
-    curve = Curve(points)
+    curve = Curve(points, GRID)
     for point in points:
         assert curve.octaves(point.crf) == pytest.approx(math.log2(point.bytes))
-        assert curve.crf_of_quality(point.quality, GRID) == pytest.approx(point.crf, abs=1e-6)
+        assert curve.crf_of_quality(point.quality) == pytest.approx(point.crf, abs=1e-6)
     assert curve.octaves(50) == pytest.approx(curve.octaves(45) - 5 * 0.15, abs=1e-3)
-    assert Curve(points[:1], fall=0.5).crf_of_quality(points[0].quality - 2, GRID) == pytest.approx(24)
+    assert Curve(points[:1], GRID, cost=3).crf_of_quality(points[0].quality - 2) == pytest.approx(24)
 
 
 @settings(deadline=None)
@@ -40,7 +40,7 @@ def test_curves_go_through_their_points_and_straight_on():
 def test_a_quality_is_met_by_the_largest_crf_that_meets_it(target, fall, first):
     points = [encode(GRID.down(first), fall=fall)]
     for _ in range(16):
-        crf = for_quality(points, target, GRID, near=0.05, curve=Curve([]))
+        crf = for_quality(points, target, GRID, near=0.05, curve=Curve([], GRID))
         if crf is None:
             break
         assert crf not in [point.crf for point in points]
@@ -70,11 +70,13 @@ def test_a_size_is_met_within_two_percent_after_three_passes(sizes, octaves, ben
         return encode(crf, size=sizes[shot], octaves=octaves, bend=bend)
 
     budget = int(part * sum(made(shot, 20).bytes for shot in range(len(sizes))))
-    sample = Curve([encode(crf, size=wrong * sum(sizes), octaves=octaves, bend=0.8 * bend) for crf in (20, 35, 50)])
-    first = GRID.near(sample.crf_of_octaves(math.log2(AIM * budget), GRID))
+    sample = Curve(
+        [encode(crf, size=wrong * sum(sizes), octaves=octaves, bend=0.8 * bend) for crf in (20, 35, 50)], GRID
+    )
+    first = GRID.near(sample.crf_of_octaves(math.log2(AIM * budget)))
     tried = {shot: [made(shot, first)] for shot in range(len(sizes))}
     for _ in range(2):
-        for shot, crf in for_size(tried, budget, GRID, shape=sample).items():
+        for shot, crf in for_size(tried, AIM * budget, GRID, shape=sample).items():
             tried[shot].append(made(shot, crf))
     found = best_fit(tried, budget)
     assert found is not None and list(found) == list(tried)
@@ -102,7 +104,7 @@ def test_the_best_fit_is_the_best_of_all_choices(options, part):
 
 def test_sizes_aim_a_little_below():
     tried = {0: [encode(30)], 1: [encode(30)]}
-    chosen = for_size(tried, encode(25).bytes * 2, GRID, shape=Curve([encode(20), encode(40)]))
+    chosen = for_size(tried, AIM * encode(25).bytes * 2, GRID, shape=Curve([encode(20), encode(40)], GRID))
     total = sum(encode(crf).bytes for crf in chosen.values())
     assert 0.97 < total / (encode(25).bytes * 2) <= AIM + 1e-3
     assert set(chosen.values()) <= {25.0, 25.25}

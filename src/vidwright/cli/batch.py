@@ -17,7 +17,8 @@ from vidwright.cli.progress import Style, shown
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core import Report
 from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, VidwrightError
-from vidwright.jobs.estimate import Estimate, estimate
+from vidwright.jobs.compress import Compress
+from vidwright.jobs.estimate import Estimate, estimate, forecast
 from vidwright.jobs.job import Job
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
@@ -46,7 +47,7 @@ class RunOptions:
     "Print the result as JSON on stdout."
 
 
-def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
+def run_all(jobs: Sequence[Job | Compress], options: RunOptions) -> int:
     """Run `jobs` one after the other, going on past failures, and print what came of each; returns the exit code.
 
     A single job's error is raised; in a batch each is printed and `BatchFailed` is raised at the end.
@@ -59,7 +60,7 @@ def run_all(jobs: Sequence[Job], options: RunOptions) -> int:
             continue
         try:
             dry = options.dry_run
-            result = estimate(job, threads=options.threads, tell=say) if dry else _run_one(job, options)
+            result = _estimated(job, options) if dry else _run_one(job, options)
         except Interrupted:
             say(f"resume with: {shlex.join(['vidwright', *sys.argv[1:]])}")
             raise
@@ -93,7 +94,13 @@ def size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
 
 
-def _run_one(job: Job, options: RunOptions) -> Report:
+def _estimated(job: Job | Compress, options: RunOptions) -> Estimate:
+    if isinstance(job, Compress):
+        return forecast(job, workers=options.workers)
+    return estimate(job, threads=options.threads, tell=say)
+
+
+def _run_one(job: Job | Compress, options: RunOptions) -> Report:
     on = Local(workers=options.workers, threads=options.threads)
     with interruptible("finishing the segment under way") as stop, shown(options.progress, job.input.name) as watch:
         return run(job, on=on, overwrite=options.overwrite, restart=options.restart, watch=watch, tell=say, stop=stop)
@@ -105,17 +112,32 @@ def _words(result: Report | Estimate) -> str:
             f"{result.output}: {result.frames} frames in {result.seconds:.1f} s "
             f"({result.frames / result.seconds:.1f} fps), {size(result.bytes)}"
         ]
+        lines += [f"  {words}" for words in [_quality(result)] if words]
         lines += [f"  damaged input: {result.damage}"] * bool(result.damage)
     else:
         time = "unknown time" if result.seconds is None else f"about {result.seconds:.0f} s"
         disk = "unknown" if result.disk_bytes is None else size(result.disk_bytes)
         lines = [
             f"{result.input} -> {result.output}: {result.width}x{result.height}, {result.frames or 'unknown'} frames",
+            *([] if result.bytes is None else [f"  about {size(result.bytes)}"]),
             f"  {result.frames_per_second:g} fps, {time}; disk {disk} of {size(result.disk_free)} free; "
             f"memory {size(result.memory_bytes)}",
             *(f"  {kept}" for kept in result.kept),
         ]
     return "\n".join([*lines, *(f"  warning: {warning}" for warning in result.warnings)])
+
+
+def _quality(report: Report) -> str:
+    """What a verified file came to; nothing for other verbs."""
+    found: dict[str, Any] | None = report.details.get("quality")
+    if found is None:
+        return ""
+    shown = {at: "equal" if found[at] is None else f"{found[at]:.4g}" for at in ("mean", "p5", "worst")}
+    figures = ", ".join(f"{at} {figure}" for at, figure in shown.items())
+    crfs = report.details["crf"].values()
+    spread = f"crf {min(crfs):g}" + ("" if min(crfs) == max(crfs) else f" to {max(crfs):g}")
+    how = "lossless" if report.details["job"]["lossless"] else spread
+    return f"{found['measure']} {figures} (frame {found['worst_frame']}); {report.details['encoder']}, {how}"
 
 
 def default_suffix(source: Path, containers: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vidwright.cli.batch import RunOptions, default_suffix, run_all
-from vidwright.cli.files import distinct, inputs, output
-from vidwright.core.errors import UsageError, VidwrightError
+from vidwright.cli.files import distinct, inputs, output, seconds
+from vidwright.core.errors import VidwrightError
 from vidwright.io import probe
 from vidwright.io.codecs import CODECS
 from vidwright.jobs.auto import rate_for, scale_for
@@ -43,7 +43,7 @@ def enhance(
         Only this much of each file, from --start on: 5s.
     """
     if sample is not None:
-        options = options.model_copy(update={"stop": options.start + _seconds(sample)})
+        options = options.model_copy(update={"stop": options.start + seconds(sample)})
     sources = inputs(files)
     outputs = [_output(source, out, options) for source in sources]
     distinct(outputs)
@@ -69,13 +69,3 @@ def _output(source: Path, pattern: str | None, options: EnhanceOptions) -> Path:
     width, height = enlarged(info, scale)
     fields |= {"scale": f"{scale:g}", "height": height, "width": width, "fps": f"{float(rate):.5g}"}
     return output(source, pattern, "{stem}.enhanced.{ext}" if scale == 1 else "{stem}.x{scale}.{ext}", fields)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise UsageError(f"--sample {text}", "this is not a length of time", "give seconds, such as 5s")
-    return value

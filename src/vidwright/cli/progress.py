@@ -19,7 +19,14 @@ Style = Literal["auto", "bar", "lines", "json", "none"]
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
 
-STAGES = {"plan": "reading", "work": "enhancing", "generate": "generating", "join": "joining"}
+STAGES = {
+    "plan": "reading",
+    "work": "enhancing",
+    "generate": "generating",
+    "encode": "encoding",
+    "join": "joining",
+    "verify": "verifying",
+}
 
 
 @contextmanager

@@ -146,6 +146,22 @@ class Carrier:
         return Fraction(0) if ticks is None else ticks * packet.time_base + self._shift
 
 
+def carried_bytes(streams: Streams, plan: StreamPlan) -> int:
+    """What the tracks that `plan` copies or converts will add to a file; those that are converted as they are now."""
+    indices = [track.track.index for track in plan.tracks if track.action in ("copy", "convert")]
+    if not indices:
+        return 0
+    start, stop = streams.start, streams.stop
+    total = 0
+    with open_input(streams.source) as source:
+        origin = start_of(source, main_stream(source, streams.source))
+        for packet in source.demux([source.streams[index] for index in indices]):
+            time = Fraction(0) if packet.pts is None else packet.pts * packet.time_base - origin
+            if packet.size and time >= start and (stop is None or time < stop):
+                total += packet.size
+    return total
+
+
 def _lane(plan: TrackPlan, stream: Any, muxer: Muxer) -> Lane:
     if plan.action == "copy":
         return CopyLane(stream, muxer)

@@ -46,14 +46,22 @@ _YUVA_8_AND_10: dict[Layout, str] = {
 }
 
 
+#: Some entries of AV1's table of quantisers for DC (AV1 specification, 7.12.2) by CRF, four entries of it each.
+_AV1_QUANTISERS = (
+    *((0, 4), (1, 10), (2, 13), (4, 20), (8, 34), (16, 61), (24, 87)),
+    *((32, 140), (40, 223), (48, 349), (52, 435), (56, 559), (60, 796), (63, 1336)),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One row of the table.
 
     `containers` are the suffixes it may be written to, the usual one first; `segment` is the container that joins
     exactly by stream copy. `formats` maps layouts to pixel formats. `crf` is the default quality and `crf_max` the
-    worst one, None for codecs that have no such scale; `presets` maps x264's preset names to the encoder's own.
-    `smallest` is the least width and height that the encoder takes.
+    worst one, None for codecs that have no such scale; less than a `crf_step` makes no difference, and `quantisers`
+    are the steps of the quantiser at some CRFs. `presets` maps x264's preset names to the encoder's own. `smallest` is
+    the least width and height that the encoder takes.
     """
 
     name: str
@@ -63,6 +71,8 @@ class Codec:
     formats: Mapping[Layout, str]
     crf: int | None = None
     crf_max: int = 0
+    crf_step: float = 0.05
+    quantisers: tuple[tuple[float, float], ...] = ((0, 1), (51, 2**8.5))
     presets: Mapping[str, str] = field(default_factory=dict[str, str])
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     odd_sizes_need_444: bool = False
@@ -108,6 +118,8 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
                 formats={key: name for key, name in _YUV_8_AND_10.items() if key[1] == "420"},
                 crf=24,
                 crf_max=63,
+                crf_step=0.25,
+                quantisers=_AV1_QUANTISERS,
                 presets=dict(zip(PRESETS, ("12", "11", "10", "9", "8", "6", "4", "3", "2"), strict=True)),
                 carries_hdr10=True,
                 smallest=(32, 32),  # SVT-AV1 hangs on strips of up to 24 rows or columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,11 +29,17 @@ AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A piece of a video in a file of its own: picture only, times from 0."""
+    """A piece of a video in a file of its own: picture only, times from 0.
+
+    `payload` are the bytes of its packets, which is what it adds to a file that it is joined into, `key` those of the
+    first of them.
+    """
 
     path: Path
     frames: int
     bytes: int
+    payload: int
+    key: int
     warnings: tuple[str, ...] = ()
 
 
@@ -72,16 +79,17 @@ def encode_segment(
 
     `path` should end in `segment_suffix(settings)`; the file appears whole or not at all. Raises as `save_video`.
     """
-    source = iter(frames)
+    source, payload, key = iter(frames), 0, 0
     with writing(path, settings.row.segment) as muxer:
         encoder, first = _begin(source, muxer, info, settings, origin=None)
         with closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures:
-            for picture in pictures:
-                for packet in encoder.encode(picture):
-                    muxer.mux(packet)
-        for packet in encoder.flush():
-            muxer.mux(packet)
-    return SegmentFile(path, encoder.frames, path.stat().st_size, _timing_warnings(encoder))
+            for packet in itertools.chain(
+                itertools.chain.from_iterable(map(encoder.encode, pictures)), encoder.flush()
+            ):
+                key = key or packet.size
+                payload += packet.size
+                muxer.mux(packet)
+    return SegmentFile(path, encoder.frames, path.stat().st_size, payload, key, _timing_warnings(encoder))
 
 
 def segment_suffix(settings: EncoderSettings) -> str:

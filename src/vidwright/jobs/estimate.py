@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,6 +22,9 @@ from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import encode_segment, loss_warnings, segment_suffix
+from vidwright.jobs.compress import Compress, carried_along, opened
+from vidwright.jobs.film import PASSES
+from vidwright.jobs.folder import open_folder
 from vidwright.jobs.job import Job, Process, Tell
 
 #: Frames of the source that are really worked on to learn the speed.
@@ -30,7 +35,7 @@ SAMPLE = 10
 class Estimate:
     """A dry run. `frames` is None where the container does not count them; `seconds`, `bytes` follow from the sample.
 
-    `kept` lists what becomes of each other stream, `warnings` what is lost; `disk_bytes` is what the finished
+    `bytes` are those of the result, where that is what is asked. `kept` lists what becomes of each other stream, `warnings` what is lost; `disk_bytes` is what the finished
     segments and the joined file need together, `disk_free` what there is; `memory_bytes` is the sample's peak.
     """
 
@@ -46,6 +51,7 @@ class Estimate:
     memory_bytes: int
     kept: tuple[str, ...]
     warnings: tuple[str, ...]
+    bytes: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -85,6 +91,50 @@ def estimate(job: Job, *, threads: int | None = None, tell: Tell = lambda words:
         memory_bytes=_peak_memory(),
         kept=tuple(f"{plan.track.kind} {plan.track.codec}: {plan.action}" for plan in streams.tracks),
         warnings=(*media.warnings, *loss_warnings(process.info, job.settings), *streams.warnings),
+    )
+
+
+def forecast(job: Compress, *, workers: int = 1) -> Estimate:
+    """Encode samples of the film of `job` for real, away from its output, and reckon size and time from them.
+
+    Raises what the job itself would raise for its input and its options.
+    """
+    container = container_of(job.output, job.codec)
+    media = probe(job.input, max_pixels=job.max_pixels)
+    size, quality = job.targets()
+    stop = threading.Event()
+    with (
+        tempfile.TemporaryDirectory() as place,
+        open_folder(Path(place) / job.output.name, {}) as folder,
+    ):
+        film = opened(job, media, folder, workers=workers, watch=lambda event: None, stop=stop)
+        began = time.monotonic()
+        shape = film.shape()
+        speed = film.trials.encoded / (time.monotonic() - began)
+        frames, settings = film.plan.frames, film.settings
+    carried = carried_along(job, media)
+    crf = float(settings.row.crf or 0) if job.crf is None else job.crf
+    if quality is not None:
+        crf = shape.crf_of_quality(quality.least)
+    if size is not None and size > carried:
+        crf = max(crf if quality is not None else 0.0, shape.crf_of_octaves(math.log2(size - carried)))
+    passes = 1 if size is None and quality is None else PASSES
+    made = None if job.lossless else round(2 ** shape.octaves(crf)) + carried
+    streams = plan_streams(media.streams, container)
+    return Estimate(
+        input=job.input,
+        output=job.output,
+        width=media.info.width,
+        height=media.info.height,
+        frames=frames,
+        frames_per_second=round(speed / passes, 2),
+        seconds=round(frames * passes / speed, 1),
+        disk_bytes=None if made is None else (passes + 1) * made,
+        disk_free=shutil.disk_usage(job.output.absolute().parent).free,
+        memory_bytes=_peak_memory(),
+        kept=tuple(f"{plan.track.kind} {plan.track.codec}: {plan.action}" for plan in streams.tracks),
+        warnings=(*media.warnings, *loss_warnings(media.info, settings), *streams.warnings),
+        bytes=made,
     )
 
 

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished segment as the manifest knows it."""
+    """A finished segment as the manifest knows it; `details` are what a verb notes of how it was made."""
 
     number: int
     file: str
     frames: int
     sha256: str
     warnings: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

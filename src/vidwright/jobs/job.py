@@ -31,7 +31,7 @@ SEGMENT_SECONDS = Fraction(8)
 class Event:
     """How far a job is: `stage` with `done` of `total` frames (None while that is not known)."""
 
-    stage: Literal["plan", "work", "generate", "join"]
+    stage: Literal["plan", "work", "generate", "encode", "join", "verify"]
     done: int
     total: int | None
 
@@ -74,10 +74,16 @@ class Process:
     rate: Fraction | None = None
 
 
-class Options(BaseModel):
-    """What every verb that writes a video lets its user decide; each default is written here and nowhere else."""
+class Basis(BaseModel):
+    """What every verb lets its user decide."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    max_pixels: int = Field(default=MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
+
+
+class Options(Basis):
+    """What every verb that makes frames lets its user decide; each default is written here and nowhere else."""
 
     codec: Literal["h264", "hevc", "av1", "ffv1", "prores"] = Field(default="h264", description="Codec of the result.")
     crf: int | None = Field(
@@ -87,7 +93,6 @@ class Options(BaseModel):
     device: str = Field(default="auto", description="Where the model runs: auto, cpu, cuda, cuda:1.")
     dtype: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the model.")
     seed: int = Field(default=0, ge=0, description="Seed of models that draw random numbers.")
-    max_pixels: int = Field(default=MAX_PIXELS, gt=0, description="Refuse input pictures of more pixels than this.")
 
     @property
     def settings(self) -> EncoderSettings:
@@ -95,18 +100,11 @@ class Options(BaseModel):
         return EncoderSettings(codec=self.codec, crf=self.crf, preset=self.preset)
 
 
-class SourceOptions(Options):
-    """The options of verbs that make a video of another one."""
+class Range(Basis):
+    """Which part of another video a verb works on."""
 
     start: float = Field(default=0, ge=0, description="Begin at this second of the input.")
     stop: float | None = Field(default=None, gt=0, description="Stop at this second of the input.")
-
-
-class Job(SourceOptions):
-    """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""
-
-    input: Path
-    output: Path
 
     @property
     def span(self) -> tuple[Fraction, Fraction | None]:
@@ -115,6 +113,17 @@ class Job(SourceOptions):
         if stop is not None and stop <= start:
             raise UsageError(f"--stop {self.stop}", f"this is not after --start {self.start}", "give a later --stop")
         return start, stop
+
+
+class SourceOptions(Options, Range):
+    """The options of verbs that make frames of another video."""
+
+
+class Job(SourceOptions):
+    """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""
+
+    input: Path
+    output: Path
 
     def decided(self) -> tuple[Self, str]:
         """This job with all that was left to it decided from its input, and what was seen and will be done in words.

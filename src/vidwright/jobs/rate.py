@@ -1,7 +1,8 @@
 """Which CRF gives a size or a quality, learned from what has been encoded.
 
-The CRF of a shot is on a grid; its bytes fall with it about exponentially and its quality about linearly, each shot at
-its own pace. So few encodings of a shot, or of samples of a film, tell which to try next.
+The CRF of a shot is on a grid. Over the logarithm of the quantiser's step, to which a CRF leads, the logarithm of its
+bytes and its quality are nearly straight lines, each shot's with its own slope (over the CRF itself AV1's are bent at
+both ends). So few encodings of a shot, or of samples of a film, tell which to try next.
 """
 
 from __future__ import annotations
@@ -14,24 +15,33 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator  # pyright: ignore[reportMissingTypeStubs]
 
-#: Octaves of bytes that a step of CRF costs, where nothing is known yet.
-OCTAVES = 0.14
+#: Octaves of bytes that an octave of the quantiser's step saves, and quality that it costs, where nothing is known yet.
+SAVED, COST = 0.9, 3.0
 #: The part of a size that is aimed at: what the last steps of the grid leave has to lie within 2 % of it.
 AIM = 0.994
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The CRFs that a codec tells apart: from `least` to `most` in steps."""
+    """The CRFs that a codec tells apart: from `least` to `most` in steps.
+
+    `quantisers` are some CRFs, rising, and the steps of the quantiser at them.
+    """
 
     least: float
     most: float
     step: float
+    quantisers: tuple[tuple[float, float], ...]
+
+    def octaves(self, crf: float) -> float:
+        """The logarithm to base 2 of the quantiser's step at `crf`."""
+        crfs, steps = zip(*self.quantisers, strict=True)
+        return float(np.interp(crf, crfs, np.log2(steps)))
 
     def down(self, crf: float) -> float:
         """The next CRF of the grid that is not above `crf`."""
         steps = math.floor((min(crf, self.most) - self.least) / self.step + 1e-6)
-        return self.least + self.step * max(steps, 0)
+        return round(self.least + self.step * max(steps, 0), 6)  # so that equal ones are equal
 
     def near(self, crf: float) -> float:
         """The CRF of the grid that is nearest to `crf`."""
@@ -40,44 +50,50 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What an encoding at `crf` came to."""
+    """What an encoding at `crf` came to; `key` bytes of it are those of its first frame."""
 
     crf: float
     bytes: int
     quality: float
+    key: int = 0
 
 
 class Curve:
     """Bytes and quality over the CRF, through the points that were measured and straight on beyond them.
 
-    `fall` is how much quality a step of CRF costs where there is one point only.
+    `cost` is how much quality an octave of the quantiser's step costs where there is one point only.
     """
 
-    def __init__(self, points: Iterable[Point], *, fall: float = 0.5) -> None:
+    def __init__(self, points: Iterable[Point], grid: Grid, *, cost: float = COST) -> None:
         found = {point.crf: point for point in sorted(points, key=lambda point: point.crf)}
-        self._crfs = list(found)
+        self._grid = grid
+        self._steps = [grid.octaves(crf) for crf in found]
         self._octaves = [math.log2(point.bytes) for point in found.values()]
         self._qualities = [point.quality for point in found.values()]
-        self._fall = fall
+        self._cost = cost
 
     def octaves(self, crf: float) -> float:
         """The logarithm to base 2 of the bytes at `crf`."""
-        return _at(self._crfs, self._octaves, crf, -OCTAVES)
+        return _at(self._steps, self._octaves, self._grid.octaves(crf), -SAVED)
 
-    def crf_of_octaves(self, octaves: float, grid: Grid) -> float:
+    def quality(self, crf: float) -> float:
+        """The quality at `crf`."""
+        return _at(self._steps, self._qualities, self._grid.octaves(crf), -self._cost)
+
+    def crf_of_octaves(self, octaves: float) -> float:
         """The CRF, not rounded, at which there are so many."""
-        return _solved(lambda crf: self.octaves(crf) - octaves, grid)
+        return _solved(lambda crf: self.octaves(crf) - octaves, self._grid)
 
-    def crf_of_quality(self, quality: float, grid: Grid) -> float:
+    def crf_of_quality(self, quality: float) -> float:
         """The CRF, not rounded, at which the quality is this."""
-        return _solved(lambda crf: _at(self._crfs, self._qualities, crf, -self._fall) - quality, grid)
+        return _solved(lambda crf: self.quality(crf) - quality, self._grid)
 
     @property
-    def fall(self) -> float:
-        """How much quality a step of CRF costs, in the mean."""
-        if len(self._crfs) < 2:
-            return self._fall
-        return (self._qualities[0] - self._qualities[-1]) / (self._crfs[-1] - self._crfs[0])
+    def cost(self) -> float:
+        """How much quality an octave of the quantiser's step costs, in the mean."""
+        if len(self._steps) < 2:
+            return self._cost
+        return (self._qualities[0] - self._qualities[-1]) / (self._steps[-1] - self._steps[0])
 
 
 def for_quality(points: Sequence[Point], target: float, grid: Grid, *, near: float, curve: Curve) -> float | None:
@@ -89,7 +105,7 @@ def for_quality(points: Sequence[Point], target: float, grid: Grid, *, near: flo
     good = max((point for point in points if point.quality >= target), key=lambda p: p.crf, default=None)
     bad = min((point for point in points if point.quality < target), key=lambda p: p.crf, default=None)
     if good is None and bad is None:
-        return grid.down(curve.crf_of_quality(target, grid))
+        return grid.down(curve.crf_of_quality(target))
     if good is not None and (good.quality - target < near or good.crf >= grid.most):
         return None
     if good is not None and bad is not None:
@@ -98,32 +114,32 @@ def for_quality(points: Sequence[Point], target: float, grid: Grid, *, near: flo
         share = (good.quality - target) / (good.quality - bad.quality) if math.isfinite(good.quality) else 0.5
         between = grid.down(good.crf + share * (bad.crf - good.crf))
         return min(max(between, grid.down(good.crf + 1.01 * grid.step)), grid.down(bad.crf - 0.99 * grid.step))
-    known = Curve(points, fall=max(curve.fall, 1e-3))
+    known = Curve(points, grid, cost=max(curve.cost, 1e-3))
     if good is not None:
-        return max(grid.down(known.crf_of_quality(target, grid)), grid.down(good.crf + 1.01 * grid.step))
+        return max(grid.down(known.crf_of_quality(target)), grid.down(good.crf + 1.01 * grid.step))
     assert bad is not None
     if bad.crf <= grid.least:
         return None
-    return max(min(grid.down(known.crf_of_quality(target, grid)), grid.down(bad.crf - 0.99 * grid.step)), grid.least)
+    return max(min(grid.down(known.crf_of_quality(target)), grid.down(bad.crf - 0.99 * grid.step)), grid.least)
 
 
-def for_size(tried: Mapping[int, Sequence[Point]], budget: int, grid: Grid, *, shape: Curve) -> dict[int, float]:
-    """CRFs for all shots, as equal as the grid allows, with which they should come to a little less than `budget`.
+def for_size(tried: Mapping[int, Sequence[Point]], aim: float, grid: Grid, *, shape: Curve) -> dict[int, float]:
+    """CRFs for all shots, as equal as the grid allows, with which they should come to not more than `aim` bytes.
 
-    Each shot's bytes are reckoned from its own point nearest to where it is going, along its own slope if it has two
-    points, else along `shape`.
+    `shape` is how the bytes of the whole film fall.
     """
-    aim = AIM * budget
 
     def total(crf: float) -> float:
-        return sum(_bytes(points, crf, shape) for points in tried.values())
+        return sum(_bytes(points, crf, grid, shape) for points in tried.values())
 
     common = _solved(lambda crf: math.log2(total(crf)) - math.log2(aim), grid)
     low = grid.down(common)
     high = min(low + grid.step, grid.most)
     chosen = dict.fromkeys(tried, high)
     spent = total(high)
-    steps = {shot: _bytes(points, low, shape) - _bytes(points, high, shape) for shot, points in tried.items()}
+    steps = {
+        shot: _bytes(points, low, grid, shape) - _bytes(points, high, grid, shape) for shot, points in tried.items()
+    }
     for shot, more in sorted(steps.items(), key=lambda step: -step[1]):  # the small ones fill what the large ones leave
         if spent + more <= aim:
             chosen[shot], spent = low, spent + more
@@ -168,10 +184,12 @@ def _units(point: Point, unit: int) -> int:
     return -(-point.bytes // unit)
 
 
-def _bytes(points: Sequence[Point], crf: float, shape: Curve) -> float:
-    near = min(points, key=lambda point: abs(point.crf - crf))
-    own = Curve(points) if len(points) > 1 else shape
-    return near.bytes * 2 ** (own.octaves(crf) - own.octaves(near.crf))
+def _bytes(points: Sequence[Point], crf: float, grid: Grid, shape: Curve) -> float:
+    """Bytes of a shot at `crf`: bent as the film is, through the points that the shot itself has."""
+    known = {point.crf: point.bytes for point in sorted(points, key=lambda point: point.crf)}
+    steps = [grid.octaves(crf) for crf in known]
+    apart = [math.log2(size) - shape.octaves(crf) for crf, size in known.items()]
+    return 2 ** (shape.octaves(crf) + _at(steps, apart, grid.octaves(crf), 0.0))
 
 
 def _at(xs: Sequence[float], ys: Sequence[float], x: float, slope: float) -> float:

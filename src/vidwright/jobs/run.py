@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import threading
 import time
 from contextlib import closing
@@ -10,21 +9,21 @@ from dataclasses import replace
 
 import vidwright
 from vidwright.core import Report, VideoInfo
-from vidwright.core.errors import BadInput, Interrupted
+from vidwright.core.errors import Interrupted
 from vidwright.io.codecs import container_of
 from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import MediaInfo, probe
-from vidwright.io.scan import scan
 from vidwright.io.writer import check_destination
+from vidwright.jobs.compress import Compress, compress
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.generate import Generate, make
-from vidwright.jobs.job import SEGMENT_SECONDS, Event, Job, Process, Tell, Watch
-from vidwright.jobs.segments import plan
+from vidwright.jobs.job import Event, Job, Tell, Watch
+from vidwright.jobs.planning import planned
 from vidwright.jobs.work import Local
 
 
 def run(
-    job: Job | Generate,
+    job: Job | Generate | Compress,
     *,
     on: Local | None = None,
     overwrite: bool = False,
@@ -42,6 +41,9 @@ def run(
     """
     if isinstance(job, Generate):  # of no input: nothing of what follows is to be done for it
         return make(job, overwrite=overwrite, restart=restart, watch=watch, stop=stop)
+    if isinstance(job, Compress):  # which makes each segment several times
+        workers = 1 if on is None else on.workers
+        return compress(job, workers=workers, overwrite=overwrite, restart=restart, watch=watch, tell=tell, stop=stop)
     began = time.monotonic()
     container_of(job.output, job.settings.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
@@ -53,7 +55,7 @@ def run(
     stop = stop or threading.Event()
     job = job.adapted(media.info, tell=tell, stop=stop)
     with open_folder(job.output, job.key(fingerprint(job.input), vidwright.__version__), restart=restart) as folder:
-        layout = folder.plan or _plan(job, media, process, watch, stop)
+        layout = folder.plan or planned(job, media, process, watch, stop)
         folder.keep_plan(layout)
         resumed = len(folder.done)
         _make(job, on or Local(), folder, layout, watch, stop)
@@ -72,36 +74,6 @@ def run(
             "job": job.model_dump(mode="json"),
         },
     )
-
-
-def _plan(job: Job, media: MediaInfo, process: Process, watch: Watch, stop: threading.Event) -> Plan:
-    def progress(frames: int) -> None:
-        if stop.is_set():
-            raise Interrupted(job.output, "stopped before the first segment was begun", "run the same command to start")
-        watch(Event("plan", frames, media.info.length))
-
-    begin, end = job.span
-    found = scan(job.input, max_pixels=job.max_pixels, progress=progress)
-    first = bisect.bisect_left(found.times, begin)
-    after = len(found.times) if end is None else bisect.bisect_left(found.times, end)
-    last = found.times[-1] + (found.duration or 1 / media.info.rate)
-    over = min(time for time in (last, *found.times[after : after + 1], end) if time is not None)
-    segments = plan(
-        found.times,
-        found.cuts,
-        process.needs,
-        end=over,
-        rate=process.rate,
-        start=first,
-        stop=after,
-        seconds=SEGMENT_SECONDS,
-    )
-    if not segments:
-        until = "on" if end is None else f"to {float(end):g} s"
-        raise BadInput(
-            job.input, f"it has no frame from {float(begin):g} s {until}", "choose an earlier --start or a later --stop"
-        )
-    return Plan(segments, found.damage, found.warnings)
 
 
 def _make(job: Job, on: Local, folder: JobFolder, layout: Plan, watch: Watch, stop: threading.Event) -> None:

@@ -45,6 +45,8 @@ MEASURES: Mapping[Name, Measure] = MappingProxyType(
         "xpsnr": Measure("dB", math.inf, 0.05),
     }
 )
+#: What equal pictures count as where an infinite PSNR cannot be reckoned with.
+CEILING = 100.0
 _SHARES: Mapping[At, float] = MappingProxyType({"p5": 0.05, "p1": 0.01, "worst": 0.0})
 
 

@@ -120,8 +120,8 @@ class Net(GenerativeModel):
         self.rising = nn.ModuleList(ConvBlock(width, tokens) for width in (fine, middle))
         self.exit = nn.Conv2d(fine, 4 * config.channels, 3, padding=1)
         nn.init.zeros_(self.modulate.bias)
-        # Large enough that what it is told is seen from the first steps on: at a third of this a short run makes legible
-        # digits of the wrong class.
+        # Large enough that what it is told is seen from the first steps on: at a third of this a short run makes
+        # legible digits of the wrong class.
         nn.init.normal_(self.modulate.weight, std=0.1)
         if self.labels is not None:
             nn.init.normal_(self.labels.weight, std=1.0)

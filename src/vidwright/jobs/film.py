@@ -1,0 +1,181 @@
+"""A film of shots, each of which has been encoded at some CRFs, and the ways to choose one of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from vidwright.core import Report
+from vidwright.core.errors import JobFailed
+from vidwright.io.codecs import EncoderSettings
+from vidwright.io.join import SegmentPart, join
+from vidwright.io.probe import MediaInfo
+from vidwright.jobs.folder import JobFolder, Plan
+from vidwright.jobs.job import Event, Watch
+from vidwright.jobs.rate import AIM, Curve, Grid, Point, best_fit, for_quality, for_size
+from vidwright.jobs.segments import Segment
+from vidwright.jobs.targets import Quality
+from vidwright.jobs.trials import Trials
+from vidwright.metrics.quality import MEASURES
+
+#: Pieces of the film that are encoded first, and their seconds, to learn how its bytes and quality fall with the CRF;
+#: and where on the scale they are.
+SAMPLES, SAMPLE_SECONDS = 4, Fraction(1)
+SAMPLED = (0.06, 0.2, 0.4, 0.65, 0.92)
+#: Passes over the film that a size may take, and the part of it that is near enough.
+PASSES, NEAR = 3, 0.98
+#: Encodings of a shot that a quality may take.
+ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What is known of a film; used inside `open_folder`. `span` in seconds is the part that is worked on."""
+
+    media: MediaInfo
+    settings: EncoderSettings
+    plan: Plan
+    folder: JobFolder
+    trials: Trials
+    samples: tuple[Segment, ...]
+    grid: Grid
+    span: tuple[Fraction, Fraction | None]
+    suffix: str
+
+    def joined(self, chosen: Mapping[int, float], watch: Watch) -> Report:
+        """The file of these encodings with all that is carried along, in the job's folder."""
+        watch(Event("join", self.plan.frames, self.plan.frames))
+        begin, end = self.span
+        parts = [
+            SegmentPart(self.trials.file(each.number, chosen[each.number]), each.begin - begin)
+            for each in self.plan.segments
+        ]
+        streams = replace(self.media.streams, start=begin, stop=end)
+        path = self.folder.path / f"joined{self.suffix}"
+        return join(parts, streams, path, info=self.media.info, settings=self.settings, overwrite=True)
+
+    def tried(self) -> dict[int, list[Point]]:
+        """What was found of each shot."""
+        return {segment.number: self.trials.points(segment.number) for segment in self.plan.segments}
+
+    def points(self, chosen: Mapping[int, float]) -> dict[int, Point]:
+        """What was found of each shot at the CRF chosen for it."""
+        tried = self.tried()
+        return {number: next(p for p in tried[number] if p.crf == crf) for number, crf in chosen.items()}
+
+    def below(self, chosen: Mapping[int, float], least: float) -> list[int]:
+        """The shots that are worse than `least`."""
+        return [number for number, point in self.points(chosen).items() if point.quality < least]
+
+    def worst(self, chosen: Mapping[int, float]) -> float:
+        """The quality of the worst shot."""
+        return min(point.quality for point in self.points(chosen).values())
+
+    def passes(self) -> float:
+        """How often all shots have been encoded, counted in frames."""
+        tried = self.tried()
+        return sum(len(tried[each.number]) * each.frames for each in self.plan.segments) / self.plan.frames
+
+    def shape(self) -> Curve:
+        """How bytes and quality of the film should fall, by its samples: a key frame for each shot, and the rest."""
+        for part in SAMPLED:
+            crf = self.grid.near(part * self.grid.most)
+            self.trials.make({sample.number: crf for sample in self.samples})
+        rows = [self.trials.points(sample.number) for sample in self.samples]
+        shots = len(self.plan.segments)
+        more = (self.plan.frames - shots) / max(sum(sample.frames - 1 for sample in self.samples), 1)
+        points: list[Point] = []
+        for same in zip(*rows, strict=True):
+            key, rest = sum(point.key for point in same), sum(point.bytes - point.key for point in same)
+            quality = math.fsum(point.quality for point in same) / len(same)
+            points.append(Point(same[0].crf, round(key * shots / len(same) + rest * more), quality))
+        return Curve(points, self.grid)
+
+
+def samples(plan: Plan, rate: Fraction) -> tuple[Segment, ...]:
+    """The first second of shots spread over the film, numbered from -1 down."""
+    count = min(SAMPLES, len(plan.segments))
+    chosen = [plan.segments[(2 * k + 1) * len(plan.segments) // (2 * count)] for k in range(count)]
+    length = max(round(SAMPLE_SECONDS * rate), 2)
+    return tuple(
+        replace(each, number=-1 - k, stop=each.start + frames, last=each.start + frames, frames=frames)
+        for k, each in enumerate(chosen)
+        for frames in [min(length, each.frames)]
+    )
+
+
+def constant(film: Film, crf: float | None) -> dict[int, float]:
+    """One CRF for all shots, the codec's own if none is given."""
+    usual = film.settings.row.crf
+    chosen = dict.fromkeys(film.tried(), float(usual or 0) if crf is None else crf)
+    film.trials.make(chosen)
+    return chosen
+
+
+def reaching(film: Film, quality: Quality, higher: float = 0.0) -> dict[int, float]:
+    """The largest CRF of each shot that has the quality, `higher` by so much; the best one where none has."""
+    least, near = quality.least + higher, MEASURES[quality.name].step
+    shape = film.shape()
+    for _ in range(ROUNDS):
+        tried = film.tried()
+        found = {n: for_quality(points, least, film.grid, near=near, curve=shape) for n, points in tried.items()}
+        wanted = {number: crf for number, crf in found.items() if crf is not None}
+        if not wanted:
+            break
+        film.trials.make(wanted)
+    chosen: dict[int, float] = {}
+    for number, points in film.tried().items():
+        good = [point.crf for point in points if point.quality >= least]
+        chosen[number] = max(good) if good else max(points, key=lambda point: point.quality).crf
+    return chosen
+
+
+def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Report]:
+    """CRFs of all shots whose file is as large as `size` allows, and that file. Raises `JobFailed` if none is."""
+    shape = film.shape()
+    if not all(film.tried().values()):
+        crf = film.grid.near(shape.crf_of_octaves(math.log2(AIM * size)))
+        film.trials.make(dict.fromkeys(film.tried(), crf))
+    first = {number: points[0].crf for number, points in film.tried().items()}
+    room = film.joined(first, watch).bytes - sum(point.bytes for point in film.points(first).values())
+    budget = size - room  # what is left for the picture's packets: tracks and index do not depend on them
+    if budget > 0:
+        _approach(film, budget, shape)
+    while True:
+        found = best_fit(film.tried(), budget) if budget > 0 else None
+        if found is None:
+            found = _smallest(film)
+            smallest = sum(point.bytes for point in found.values()) + room
+            if smallest > size:
+                cause = f"even at the lowest quality it takes {smallest} bytes"
+                step = f"ask for {smallest / 1e6:.3f}MB, or make the picture smaller first"
+                raise JobFailed(film.folder.path.with_suffix(""), cause, step)
+        chosen = {number: point.crf for number, point in found.items()}
+        made = film.joined(chosen, watch)
+        if made.bytes <= size:
+            return chosen, made
+        budget -= made.bytes - size
+
+
+def _approach(film: Film, budget: int, shape: Curve) -> None:
+    """Try shots at further CRFs until what was tried fills the budget, or the passes are used up."""
+    while film.passes() < PASSES:
+        found = best_fit(film.tried(), budget)
+        if found is not None and sum(point.bytes for point in found.values()) >= NEAR * budget:
+            return
+        tried = film.tried()
+        for part in (AIM, 1.0):  # where the grid is too coarse for the one, the other may just fit
+            chosen = for_size(tried, part * budget, film.grid, shape=shape)
+            wanted = {n: crf for n, crf in chosen.items() if crf not in [point.crf for point in tried[n]]}
+            if wanted:
+                film.trials.make(wanted)
+                break
+        else:
+            return
+
+
+def _smallest(film: Film) -> dict[int, Point]:
+    film.trials.make(dict.fromkeys(film.tried(), film.grid.most))
+    return {number: min(points, key=lambda point: point.bytes) for number, points in film.tried().items()}

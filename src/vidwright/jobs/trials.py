@@ -1,0 +1,135 @@
+"""Encodings that were tried: of each segment at some CRFs, measured against the source, kept in the job's folder.
+
+    source --pictures--> encoder --> segment's file --decoder--> pictures --.
+       '------------------------------ pictures -----------------------------+--> quality
+
+Which CRF a segment is tried at is decided by others (`rate`), for all segments at a time; so neither the number of
+workers nor an interruption changes what is tried, and a trial is a pure function of segment and CRF.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidwright.core import VideoInfo
+from vidwright.core.errors import Interrupted, JobFailed
+from vidwright.core.files import sha256
+from vidwright.core.overlap import spread
+from vidwright.io.codecs import EncoderSettings
+from vidwright.io.cursor import Cursor
+from vidwright.io.writer import encode_segment, segment_suffix
+from vidwright.jobs.folder import Done, JobFolder
+from vidwright.jobs.rate import Point
+from vidwright.jobs.segments import Segment
+from vidwright.metrics.quality import CEILING, At, Name, measured, summary
+from vidwright.nn.threads import one_torch_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How the encodings of a source are made and measured: all of `settings` but the CRF, and the measure."""
+
+    source: Path
+    info: VideoInfo
+    settings: EncoderSettings
+    name: Name = "psnr"
+    at: At = "mean"
+    max_pixels: int = 2**26
+
+
+class Trials:
+    """The encodings of `segments` that there are, and the making of more; used inside `open_folder`.
+
+    Segments are known by their number. `done` is told of frames (1) as segments are finished.
+    """
+
+    def __init__(
+        self,
+        how: Judged,
+        folder: JobFolder,
+        segments: Iterable[Segment],
+        *,
+        workers: int,
+        done: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        self._how, self._folder, self._workers = how, folder, workers
+        self.name: Name = how.name
+        self._segments = {segment.number: segment for segment in segments}
+        self._done, self._stop = done, stop
+        self._made = {_place(each): each for each in folder.done.values()}
+        self.resumed = len(self._made)
+        self.encoded = 0  # frames, in this run
+
+    def points(self, number: int) -> list[Point]:
+        """What was found of a segment, in the order of the CRF."""
+        rows = [each.details for (segment, _), each in sorted(self._made.items()) if segment == number]
+        return [Point(row["crf"], row["bytes"], row["quality"], row["key"]) for row in rows]
+
+    def file(self, number: int, crf: float) -> Path:
+        """The file of an encoding that there is."""
+        return self._folder.path / self._made[number, crf].file
+
+    def warnings(self) -> list[str]:
+        """What the encoder could not keep, without repetitions."""
+        return list(dict.fromkeys(words for each in self._made.values() for words in each.warnings))
+
+    def make(self, wanted: Mapping[int, float]) -> None:
+        """Encode segments at these CRFs, those that are not there yet. Raises `Interrupted` between two of them."""
+        todo = [item for item in sorted(wanted.items()) if item not in self._made]
+        with ExitStack() as closing, one_torch_thread():
+            here = threading.local()
+
+            def make_one(item: tuple[int, float]) -> Done:
+                if self._stop.is_set():
+                    raise Interrupted(
+                        self._how.source,
+                        f"stopped with {len(self._made)} encodings done",
+                        "run the same command to go on",
+                    )
+                if not hasattr(here, "cursors"):  # every worker reads the source by itself, from its beginning on
+                    opened = (Cursor(self._how.source, keep=1, max_pixels=self._how.max_pixels) for _ in range(2))
+                    here.cursors = [closing.enter_context(each) for each in opened]
+                return self._encoded(*item, *here.cursors)
+
+            for made in spread(make_one, todo, threads=self._workers):
+                self._made[_place(made)] = made
+                self._folder.add(replace(made, number=1 + max(self._folder.done, default=0)))
+
+    def _encoded(self, number: int, crf: float, shown: Cursor, truth: Cursor) -> Done:
+        """One encoding; `shown` and `truth` both read the source, which the encoder and the measure see in turn."""
+        how, segment = self._how, self._segments[number]
+        settings = how.settings if how.settings.lossless else replace(how.settings, crf=crf)
+        path = self._folder.path / f"{number:05d}-{crf:g}{segment_suffix(settings)}"
+        made = encode_segment(shown.pictures(segment.start, segment.stop), how.info, path, settings)
+        if made.frames != segment.frames:
+            raise JobFailed(
+                how.source,
+                "it has fewer frames than when the job was planned",
+                "the file changed while it was read: run the same command again",
+            )
+        with Cursor(path, keep=1) as coded:
+            figures = measured(
+                how.name,
+                (picture.planes() for picture in coded.pictures(0, segment.frames)),
+                (picture.planes() for picture in truth.pictures(segment.start, segment.stop)),
+                rate=how.info.rate,
+            )
+        self.encoded += made.frames
+        self._done(made.frames)
+        found = {
+            "segment": number,
+            "crf": crf,
+            "bytes": made.payload,
+            "key": made.key,
+            "quality": min(summary(how.name, figures, how.at), CEILING),
+        }
+        return Done(0, path.name, made.frames, sha256(path), made.warnings, found)
+
+
+def _place(done: Done) -> tuple[int, float]:
+    return done.details["segment"], done.details["crf"]

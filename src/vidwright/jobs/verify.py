@@ -1,0 +1,63 @@
+"""A finished file, decoded whole and measured against its source, before it takes its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidwright.core import Planes
+from vidwright.core.errors import JobFailed
+from vidwright.io.cursor import Cursor
+from vidwright.io.reader import Reader
+from vidwright.jobs.film import Film
+from vidwright.jobs.job import Event, Watch
+from vidwright.metrics.quality import At, Name, measured, summary
+from vidwright.nn.threads import one_torch_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The figure of every frame of a file."""
+
+    name: Name
+    frames: tuple[float, ...]
+
+    def figure(self, at: At) -> float:
+        """One figure of all frames."""
+        return summary(self.name, self.frames, at)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: an infinite figure is null."""
+        figures = {at: self.figure(at) for at in ("mean", "p5", "worst")}
+        shown = {at: None if figure == float("inf") else round(figure, 4) for at, figure in figures.items()}
+        return {"measure": self.name, **shown, "worst_frame": self.frames.index(min(self.frames))}
+
+
+def verify(film: Film, path: Path, watch: Watch, source: Path, max_pixels: int) -> Verdict:
+    """Decode all of `path` and measure it. Raises `JobFailed` when it is damaged or has not the source's frames."""
+    first, last = film.plan.segments[0].start, film.plan.segments[-1].stop
+    seen = 0
+
+    def shown(reader: Reader) -> Iterator[Planes]:
+        nonlocal seen
+        for picture in reader:
+            seen += 1
+            watch(Event("verify", seen, film.plan.frames))
+            yield picture.planes()
+
+    with Reader(path, cuts=False) as reader, Cursor(source, keep=1, max_pixels=max_pixels) as truth, one_torch_thread():
+        wanted = (picture.planes() for picture in truth.pictures(first, last))
+        try:
+            figures = measured(film.trials.name, shown(reader), wanted, rate=film.media.info.rate)
+        except ValueError as error:
+            raise _not_whole(path, str(error)) from error
+        if reader.damage or seen != film.plan.frames:
+            raise _not_whole(path, f"{seen} of {film.plan.frames} frames, damage: {reader.damage}")
+    return Verdict(film.trials.name, tuple(figures))
+
+
+def _not_whole(path: Path, what: str) -> JobFailed:
+    step = "run the same command with --restart; if it happens again, report it with this message"
+    return JobFailed(path, f"the finished file is not what it should be ({what})", step)
