@@ -18,6 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidwright.jobs.compress import Compress
 from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.generate import Generate
 from vidwright.train.recipe import Recipe
@@ -32,7 +33,9 @@ class Forks:
         )
         return self
 
-    def run(self, job: Enhance | Generate, *, segment: str = "8", kill_after: float | None = None) -> dict[str, Any]:
+    def run(
+        self, job: Enhance | Generate | Compress, *, segment: str = "8", kill_after: float | None = None
+    ) -> dict[str, Any]:
         """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
         page = {"verb": type(job).__name__, "job": job.model_dump(mode="json")}
         return self._ask(page | {"segment": segment, "kill_after": kill_after})
@@ -69,18 +72,18 @@ def _work(order: dict[str, Any], results: int) -> None:
     import torch
 
     from vidwright.jobs import generate as generating
+    from vidwright.jobs import planning
     from vidwright.jobs import run as running
     from vidwright.jobs.work import Local
 
     torch.set_num_threads(1)
     if "train" in order:
         return _train(order["train"])
-    running.SEGMENT_SECONDS = generating.SEGMENT_SECONDS = Fraction(order["segment"])
-    if order["verb"] == "Generate":
-        report = generating.make(Generate(**order["job"]))
-    else:
-        report = running.run(Enhance(**order["job"]), on=Local(threads=1))
-    os.write(results, json.dumps({"resumed": report.details["resumed_segments"]}).encode())
+    planning.SEGMENT_SECONDS = generating.SEGMENT_SECONDS = Fraction(order["segment"])
+    job = {"Generate": Generate, "Enhance": Enhance, "Compress": Compress}[order["verb"]](**order["job"])
+    report = running.run(job, on=Local(threads=1))
+    resumed = "resumed_trials" if isinstance(job, Compress) else "resumed_segments"
+    os.write(results, json.dumps({"resumed": report.details[resumed]}).encode())
 
 
 #: Look whether a process has ended, and leave it to be waited for.

@@ -34,7 +34,7 @@ CLEANER = cleaner.Config(radius=1, align=False, widths=(4, 6), estimate=4)
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
 
 
 @pytest.fixture

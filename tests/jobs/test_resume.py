@@ -32,7 +32,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def short_segments(monkeypatch):
-    monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
 
 
 def stop_at(stage: str, done: int):

@@ -26,7 +26,7 @@ HERE = Local(threads=1)
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
     """Several segments in clips of less than a second."""
-    monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
 
 
 def test_everything_of_the_source_is_kept(tmp_path):

@@ -85,7 +85,7 @@ def job(source, output, **options):
 
 @pytest.fixture
 def short_segments(monkeypatch):
-    monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
 
 
 @pytest.fixture

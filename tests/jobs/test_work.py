@@ -25,21 +25,22 @@ PARENT = """
 import sys
 from fractions import Fraction
 from pathlib import Path
-from vidwright.jobs import run as running
+from vidwright.jobs import planning
 from vidwright.jobs.enhance import Enhance
+from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
 
 if __name__ == "__main__":
-    running.SEGMENT_SECONDS = Fraction(1, 5)
+    planning.SEGMENT_SECONDS = Fraction(1, 5)
     plain = {"model": "lanczos", "clean": "off", "deinterlace": "off", "codec": "ffv1"}
     job = Enhance(input=Path(sys.argv[1]), output=Path(sys.argv[2]), scale=8, **plain)
-    running.run(job, on=Local(workers=2, threads=1))
+    run(job, on=Local(workers=2, threads=1))
 """
 
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
-    monkeypatch.setattr("vidwright.jobs.run.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
 
 
 def children(parent: int) -> list[int]:

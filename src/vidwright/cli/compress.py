@@ -40,7 +40,7 @@ def compress(
     if sample is not None:
         options = options.model_copy(update={"stop": options.start + seconds(sample)})
     sources = inputs(files)
-    fields = [
+    fields: list[dict[str, str | int]] = [
         {"ext": default_suffix(source, CODECS[options.codec].containers), "codec": options.codec} for source in sources
     ]
     outputs = [

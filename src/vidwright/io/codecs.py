@@ -279,13 +279,18 @@ def encoder_options(settings: EncoderSettings, pixel_format: str, pixels: int, h
     options = dict(row.options)
     if row.crf is not None:
         options["preset"] = row.presets[settings.preset]
+    if row.name == "av1" and settings.lossless:  # SVT-AV1's presets 11 and 12 lose frames when they may lose nothing
+        options["preset"] = min(options["preset"], "10", key=int)
     crf = "" if row.crf is None else f"{row.crf if settings.crf is None else settings.crf:g}"
     if crf and row.name != "av1" and not settings.lossless:
         options["crf"] = crf
     metadata = hdr10_parameters(row.name, hdr) if hdr is not None else []
     if row.name == "h264":
         # Without it x264's AVX-512 code for macroblock trees gives other bytes from run to run, and on other machines.
-        options["x264-params"] = ":".join(["cpu-independent=1", *["qp=0"] * settings.lossless, *lookahead, *metadata])
+        # And segments of other qualities would have other headers, of which a file has room for the first one's.
+        options["x264-params"] = ":".join(
+            ["cpu-independent=1", "stitchable=1", *["qp=0"] * settings.lossless, *lookahead, *metadata]
+        )
     if row.name == "hevc":
         # x265 takes the number of frames in flight, which changes its output, from the machine unless told.
         fixed = ["log-level=none", f"pools={settings.threads}", f"frame-threads={math.ceil(settings.threads / 2)}"]

@@ -192,7 +192,8 @@ def _ends_early(container: InputContainer, stream: VideoStream, seen: int, end: 
         declared = stream.duration * stream.time_base
     if declared is None and len(container.streams) == 1 and container.duration:
         declared = Fraction(container.duration, av.time_base)
-    start = Fraction(container.start_time or 0, av.time_base)
+    # Matroska's durations are counted from 0, others from the first picture.
+    start = Fraction(0 if "matroska" in container.format.name else container.start_time or 0, av.time_base)
     return declared is not None and end - start < declared - 3 * interval_of(stream)
 
 

@@ -13,6 +13,7 @@ are those of the joined file, qualities those of its decoded pictures.
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,18 +30,20 @@ from vidwright.core.files import atomic
 from vidwright.io.carry import carried_bytes
 from vidwright.io.codecs import (
     CODECS,
+    PRESETS,
     EncoderSettings,
     container_of,
     layout_of,
     pixel_format_for,
     pixel_format_warnings,
 )
+from vidwright.io.cursor import Cursor
 from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.streams import plan_streams
-from vidwright.io.writer import check_destination
+from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import targets
-from vidwright.jobs.film import Film, constant, fitting, reaching, samples
-from vidwright.jobs.folder import JobFolder, fingerprint, open_folder
+from vidwright.jobs.film import PASSES, Film, constant, fitting, reaching, samples
+from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.job import Event, Process, Range, Tell, Watch
 from vidwright.jobs.planning import planned
 from vidwright.jobs.rate import Grid
@@ -64,6 +67,9 @@ class CompressOptions(Range):
     crf: float | None = Field(default=None, ge=0, le=63, description="Constant quality of the codec, without a target.")
     lossless: bool = Field(default=False, description="Keep every code value.")
     preset: str = Field(default="medium", description="Encoder preset, in x264's names: ultrafast ... veryslow.")
+    time_budget: float | None = Field(
+        default=None, gt=0, description="Minutes that it may take; the slowest preset that fits is used."
+    )
     depth: Literal["auto", "8", "10"] = Field(
         default="auto", description="Bits of a sample: 10 for AV1, the source's for others."
     )
@@ -160,7 +166,11 @@ def opened(
 ) -> Film:
     """The film of `job`, read once through unless the folder knows it, with what has been tried of it before."""
     process = Process(Needs(), media.info, lambda frames, begin: (frame for frame in frames))
-    plan = folder.plan or planned(job, media, process, watch, stop)
+    plan = folder.plan or planned(job, media, process, watch, stop, shots=True)
+    if job.time_budget is not None:
+        if not plan.preset:  # timed once, so that an interrupted job goes on as it began
+            plan = replace(plan, preset=_slowest_within(job.time_budget, job, media, plan))
+        job = job.model_copy(update={"preset": plan.preset})
     folder.keep_plan(plan)
     pieces = samples(plan, media.info.rate)
     settings, (_, quality) = job.settings(media), job.targets()
@@ -209,6 +219,23 @@ def _searched(
     raise QualityMissed(job.input, f"the whole stays below {quality}", "ask for a little more, or for another measure")
 
 
+def _slowest_within(minutes: float, job: Compress, media: MediaInfo, plan: Plan) -> str:
+    """The slowest preset with which the whole job should take no longer, by a sample of the film."""
+    (sample,) = samples(plan, media.info.rate)[:1]
+    passes = 1 if job.targets() == (None, None) else PASSES
+    found = PRESETS[0]
+    with tempfile.TemporaryDirectory() as place, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as source:
+        for preset in PRESETS:
+            settings = job.model_copy(update={"preset": preset}).settings(media)
+            pictures = list(source.pictures(sample.start, sample.stop))
+            began = time.monotonic()
+            encode_segment(iter(pictures), media.info, Path(place) / f"timed{segment_suffix(settings)}", settings)
+            if (time.monotonic() - began) * passes * plan.frames / sample.frames > 60 * minutes:
+                break
+            found = preset
+    return found
+
+
 def carried_along(job: Compress, media: MediaInfo) -> int:
     """Bytes of all that is not the picture."""
     begin, end = job.span
@@ -218,7 +245,8 @@ def carried_along(job: Compress, media: MediaInfo) -> int:
 
 def _key(job: Compress) -> dict[str, Any]:
     """What an encoding is a function of; the targets are not among it, so that another one finds what there is."""
-    said = job.model_dump(mode="json", include={"codec", "preset", "depth", "lossless", "start", "stop", "at"})
+    said = job.model_dump(mode="json", include={"codec", "depth", "lossless", "start", "stop", "at", "time_budget"})
+    said |= {"preset": job.preset if job.time_budget is None else ""}
     name = None if job.target_quality is None else job.target_quality.partition("=")[0]
     return {
         "source": fingerprint(job.input),

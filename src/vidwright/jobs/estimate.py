@@ -35,8 +35,9 @@ SAMPLE = 10
 class Estimate:
     """A dry run. `frames` is None where the container does not count them; `seconds`, `bytes` follow from the sample.
 
-    `bytes` are those of the result, where that is what is asked. `kept` lists what becomes of each other stream, `warnings` what is lost; `disk_bytes` is what the finished
-    segments and the joined file need together, `disk_free` what there is; `memory_bytes` is the sample's peak.
+    `bytes` are those of the result, where that is what is asked. `kept` lists what becomes of each other stream,
+    `warnings` what is lost; `disk_bytes` is what the finished segments and the joined file need together, `disk_free`
+    what there is; `memory_bytes` is the sample's peak.
     """
 
     input: Path

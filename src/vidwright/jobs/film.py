@@ -100,7 +100,7 @@ def samples(plan: Plan, rate: Fraction) -> tuple[Segment, ...]:
     chosen = [plan.segments[(2 * k + 1) * len(plan.segments) // (2 * count)] for k in range(count)]
     length = max(round(SAMPLE_SECONDS * rate), 2)
     return tuple(
-        replace(each, number=-1 - k, stop=each.start + frames, last=each.start + frames, frames=frames)
+        replace(each, number=-1 - k, stop=each.start + frames, frames=frames)
         for k, each in enumerate(chosen)
         for frames in [min(length, each.frames)]
     )

@@ -29,11 +29,15 @@ _SAMPLE_BYTES = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one pass over the source found: the segments to make, and what was wrong with it."""
+    """What one pass over the source found: the segments to make, and what was wrong with it.
+
+    `preset` is that of the encoder, where it was chosen by the time there is.
+    """
 
     segments: tuple[Segment, ...]
     damage: Damage = Damage()
     warnings: tuple[str, ...] = ()
+    preset: str = ""
 
     @property
     def frames(self) -> int:
@@ -163,10 +167,10 @@ def _done_from_json(row: dict[str, Any]) -> Done:
 
 def _plan_to_json(plan: Plan) -> dict[str, Any]:
     rows = [asdict(each) | {"begin": str(each.begin), "end": str(each.end)} for each in plan.segments]
-    return {"segments": rows, "damage": asdict(plan.damage), "warnings": plan.warnings}
+    return {"segments": rows, "damage": asdict(plan.damage), "warnings": plan.warnings, "preset": plan.preset}
 
 
 def _plan_from_json(content: dict[str, Any]) -> Plan:
     rows: list[dict[str, Any]] = content["segments"]
     segments = tuple(replace(Segment(**row), begin=Fraction(row["begin"]), end=Fraction(row["end"])) for row in rows)
-    return Plan(segments, Damage(**content["damage"]), tuple(content["warnings"]))
+    return Plan(segments, Damage(**content["damage"]), tuple(content["warnings"]), content["preset"])

@@ -29,8 +29,10 @@ class Ranged(Protocol):
     def span(self) -> tuple[Fraction, Fraction | None]: ...
 
 
-def planned(job: Ranged, media: MediaInfo, process: Process, watch: Watch, stop: threading.Event) -> Plan:
-    """The segments of the part of the source that `job` works on, as `process` needs them.
+def planned(
+    job: Ranged, media: MediaInfo, process: Process, watch: Watch, stop: threading.Event, *, shots: bool = False
+) -> Plan:
+    """The segments of the part of the source that `job` works on, as `process` needs them; each shot's own of `shots`.
 
     `watch` is told of each frame that is read. Raises `BadInput` where that part has no frame, and `Interrupted`.
     """
@@ -55,6 +57,7 @@ def planned(job: Ranged, media: MediaInfo, process: Process, watch: Watch, stop:
         start=first,
         stop=after,
         seconds=SEGMENT_SECONDS,
+        shots=shots,
     )
     if not segments:
         until = "on" if end is None else f"to {float(end):g} s"

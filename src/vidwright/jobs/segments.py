@@ -16,6 +16,8 @@ from vidwright.core import Needs
 
 #: Seconds by which a frame may miss a beat and yet be on it: containers with a clock of milliseconds round both.
 HAIR = Fraction(1, 1000)
+#: Seconds of a shot that is too short to be worth a segment of its own.
+FLASH = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ def plan(
     start: int = 0,
     stop: int | None = None,
     seconds: Fraction = Fraction(8),
+    shots: bool = False,
 ) -> tuple[Segment, ...]:
     """Divide frames `start` to `stop` into segments of at most `seconds`, at a cut wherever there is one to use.
 
     `times` are the times of all frames of the source and rise, `cuts` the numbers of frames that begin a shot; `end`
-    is when the last frame of the range has been shown. Short shots share a segment; a boundary inside a shot gets the
+    is when the last frame of the range has been shown. Short shots share a segment, but with `shots` those alone that
+    are shorter than `FLASH`; a boundary inside a shot gets the
     warm-up and look-ahead of `needs`, which may lie outside the range asked for, so that part of a job gives the
     frames that the whole job would. Results are `needs.rate` for each frame, or one at each beat of `rate` (per
     second) counted from the source's first frame; a frame that is less than `HAIR` late for a beat owns it, and a
@@ -60,7 +64,7 @@ def plan(
     segments: list[Segment] = []
     at = start
     while at < stop:
-        after = _boundary(times, cuts, at, stop, seconds)
+        after = _boundary(times, cuts, at, stop, seconds, shots=shots)
         begin, until = times[at], times[after] if after < stop else end
         frames = (after - at) * needs.rate
         if rate is not None:
@@ -74,12 +78,17 @@ def plan(
     return tuple(segments)
 
 
-def _boundary(times: Sequence[Fraction], cuts: Sequence[int], at: int, stop: int, seconds: Fraction) -> int:
-    """The last cut within reach unless that leaves a stub, else as far as reach goes."""
+def _boundary(
+    times: Sequence[Fraction], cuts: Sequence[int], at: int, stop: int, seconds: Fraction, *, shots: bool
+) -> int:
+    """The last cut within reach unless that leaves a stub, or the first of `shots`; else as far as reach goes."""
     reach = max(bisect.bisect_left(times, times[at] + seconds, at, stop), at + 1)
+    candidates = cuts[bisect.bisect_right(cuts, at) : bisect.bisect_right(cuts, reach)]
+    if shots:
+        long_enough = [cut for cut in candidates if cut < stop and times[cut] >= times[at] + FLASH]
+        return long_enough[0] if long_enough else reach
     if reach == stop:
         return stop
-    candidates = cuts[bisect.bisect_right(cuts, at) : bisect.bisect_right(cuts, reach)]
     far_enough = times[at] + seconds / 4
     return candidates[-1] if candidates and times[candidates[-1]] >= far_enough else reach
 

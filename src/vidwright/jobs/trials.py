@@ -10,7 +10,7 @@ workers nor an interruption changes what is tried, and a trial is a pure functio
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from vidwright.core.files import sha256
 from vidwright.core.overlap import spread
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.cursor import Cursor
+from vidwright.io.reader import Picture
 from vidwright.io.writer import encode_segment, segment_suffix
 from vidwright.jobs.folder import Done, JobFolder
 from vidwright.jobs.rate import Point
@@ -62,12 +63,16 @@ class Trials:
         self._segments = {segment.number: segment for segment in segments}
         self._done, self._stop = done, stop
         self._made = {_place(each): each for each in folder.done.values()}
+        self._asked: set[tuple[int, float]] = set()
         self.resumed = len(self._made)
         self.encoded = 0  # frames, in this run
 
     def points(self, number: int) -> list[Point]:
-        """What was found of a segment, in the order of the CRF."""
-        rows = [each.details for (segment, _), each in sorted(self._made.items()) if segment == number]
+        """What was found of a segment at the CRFs that `make` was asked for, in their order.
+
+        What an interrupted run has left is not seen before it is asked for: this run has to decide as that one did.
+        """
+        rows = [self._made[place].details for place in sorted(self._asked) if place[0] == number]
         return [Point(row["crf"], row["bytes"], row["quality"], row["key"]) for row in rows]
 
     def file(self, number: int, crf: float) -> Path:
@@ -80,6 +85,7 @@ class Trials:
 
     def make(self, wanted: Mapping[int, float]) -> None:
         """Encode segments at these CRFs, those that are not there yet. Raises `Interrupted` between two of them."""
+        self._asked |= wanted.items()
         todo = [item for item in sorted(wanted.items()) if item not in self._made]
         with ExitStack() as closing, one_torch_thread():
             here = threading.local()
@@ -105,20 +111,14 @@ class Trials:
         how, segment = self._how, self._segments[number]
         settings = how.settings if how.settings.lossless else replace(how.settings, crf=crf)
         path = self._folder.path / f"{number:05d}-{crf:g}{segment_suffix(settings)}"
-        made = encode_segment(shown.pictures(segment.start, segment.stop), how.info, path, settings)
+        made = encode_segment(_until_the_end(shown, segment), how.info, path, settings)
         if made.frames != segment.frames:
             raise JobFailed(
                 how.source,
                 "it has fewer frames than when the job was planned",
                 "the file changed while it was read: run the same command again",
             )
-        with Cursor(path, keep=1) as coded:
-            figures = measured(
-                how.name,
-                (picture.planes() for picture in coded.pictures(0, segment.frames)),
-                (picture.planes() for picture in truth.pictures(segment.start, segment.stop)),
-                rate=how.info.rate,
-            )
+        figures = self._measured(path, segment, truth)
         self.encoded += made.frames
         self._done(made.frames)
         found = {
@@ -129,6 +129,25 @@ class Trials:
             "quality": min(summary(how.name, figures, how.at), CEILING),
         }
         return Done(0, path.name, made.frames, sha256(path), made.warnings, found)
+
+    def _measured(self, path: Path, segment: Segment, truth: Cursor) -> list[float]:
+        """The figure of each frame. Raises `JobFailed` for a file that does not give them all back."""
+        how = self._how
+        with Cursor(path, keep=1) as coded:
+            made = (picture.planes() for picture in coded.pictures(0, segment.frames))
+            wanted = (picture.planes() for picture in truth.pictures(segment.start, segment.stop))
+            try:
+                return measured(how.name, made, wanted, rate=how.info.rate)
+            except ValueError as error:
+                cause = f"its encoder's file cannot be measured from {float(segment.begin):.2f} s on ({error})"
+                raise JobFailed(how.source, cause, "use another --codec, --preset or measure") from error
+
+
+def _until_the_end(source: Cursor, segment: Segment) -> Iterator[Picture]:
+    """The segment's pictures, of which the last one is shown until it ends, whatever the file says."""
+    yield from source.pictures(segment.start, segment.stop - 1)
+    for picture in source.pictures(segment.stop - 1, segment.stop):
+        yield replace(picture, duration=segment.end - picture.time)
 
 
 def _place(done: Done) -> tuple[int, float]:
