@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from cyclopts import App, Parameter
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vidwright import models
 from vidwright.bench import like as likes
-from vidwright.bench import pairs
+from vidwright.bench import pairs, promises, rates
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
@@ -26,7 +26,8 @@ from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
-from vidwright.bench.modes import pictures, promises, rows
+from vidwright.bench.modes import pictures, rows
+from vidwright.bench.modes import promises as modes
 from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
@@ -177,12 +178,54 @@ def _measurements(
             real = real_clips(data, clips)
             measured = figures(net, reads, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
             other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds)
-            every = itertools.chain(measured, promises(net), pace(net, data), other)
+            every = itertools.chain(measured, modes(net), pace(net, data), other)
             yield every, lambda: pictures(list(rows(net, real)))
     patches = models.load("generate/patches", kind=PatchesNet)  # which has no weights
     for path in like:
         frames = likes.first_frames(path)
         yield likes.figures(patches, path, frames, seeds=seeds), partial(likes.rows, patches, frames)
+
+
+@bench.command
+def compress(
+    *,
+    data: Path,
+    targets: Annotated[bool, Parameter(negative=())] = False,
+    codec: Literal["av1", "hevc", "h264"] = "av1",
+    without: Names = None,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    json: Path | None = None,
+) -> None:
+    """Rate and distortion of codecs, what one saves against another; whether sizes and qualities are met.
+
+    Parameters
+    ----------
+    data
+        Folder of clips that no model was trained on.
+    targets
+        Instead, compress each clip to five sizes and three qualities, and count which were met.
+    codec
+        The codec of these.
+    without
+        Clips, by their names without suffix, that are left out of the means.
+    quick
+        Only a few frames of one clip.
+    json
+        Write everything that was measured to this file.
+    """
+    facts = machine()
+    files = rates.clips(data)[: 1 if quick else None]
+    if targets:
+        kept = [*promises.sizes(files, codec, watch=say), *promises.qualities(files, codec, watch=say)]
+        print(promises.text(kept))
+        content = {"schema": 1, "machine": facts, "runs": promises.as_json(kept)}
+    else:
+        found = list(rates.points(files, frames=rates.QUICK if quick else rates.FRAMES, watch=say))
+        saved = rates.savings(found, without=without or ())
+        print(rates.text(found, saved))
+        content = rates.as_json(found, saved, facts)
+    if json is not None:
+        write_atomic(json, jsonlib.dumps(content, allow_nan=False) + "\n")
 
 
 @bench.command
