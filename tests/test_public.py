@@ -12,7 +12,7 @@ import media
 import vidwright as vw
 
 PUBLIC = [
-    "Colour", "Enhance", "Frame", "Generate", "Local", "Report", "Video", "VideoGenerator", "VideoInfo",
+    "Colour", "Compress", "Enhance", "Frame", "Generate", "Local", "Report", "Video", "VideoGenerator", "VideoInfo",
     "VidwrightError", "compare", "compress_lossless", "decompress_lossless", "enhance", "generate", "load",
     "open_video", "probe", "run", "save_video",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vidwright.io import open_video as open_video
     from vidwright.io import probe as probe
     from vidwright.io import save_video as save_video
+    from vidwright.jobs.compress import Compress as Compress
     from vidwright.jobs.enhance import Enhance as Enhance
     from vidwright.jobs.enhance import enhance as enhance
     from vidwright.jobs.generate import Generate as Generate
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Colour": "core",
+    "Compress": "jobs.compress",
     "Enhance": "jobs.enhance",
     "Frame": "core",
     "Generate": "jobs.generate",
