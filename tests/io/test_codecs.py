@@ -15,6 +15,7 @@ from vidwright.io.codecs import (
     CONTAINERS,
     EncoderSettings,
     container_of,
+    encoder_options,
     layout_of,
     pixel_format_for,
     pixel_format_warnings,
@@ -118,3 +119,13 @@ def test_a_container_that_cannot_hold_the_codec_is_refused_with_the_legal_ones(n
 
 def test_the_suffix_counts_in_any_case():
     assert container_of(Path("A.MKV"), "h264") == "mkv"
+
+
+def test_parts_of_a_crf_are_told_in_each_encoders_words():
+    def options(codec, **more):
+        return encoder_options(EncoderSettings(codec, **more), "yuv420p", 100, None)
+
+    assert options("av1", crf=30.25)["svtav1-params"] == "lp=4:crf=30.25" and "crf" not in options("av1", crf=30.25)
+    assert options("h264", crf=20.35)["crf"] == "20.35" and options("hevc")["crf"] == "20"
+    assert "lossless=1" in options("hevc", lossless=True)["x265-params"] and "crf" not in options("hevc", lossless=True)
+    assert options("av1", lossless=True, preset="ultrafast")["preset"] == "10"

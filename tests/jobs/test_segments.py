@@ -128,3 +128,13 @@ def test_beats_are_those_of_the_first_frame_wherever_a_range_begins():
         (Fraction(5) + Fraction(33, 25), 25),
         (Fraction(5) + Fraction(58, 25), 17),
     ]
+
+
+def test_shots_have_segments_of_their_own_but_flashes():
+    def planned(cuts, count=60, seconds=2):
+        times = even(count)
+        return ranges(plan(times, cuts, Needs(), end=over(times), seconds=Fraction(seconds), shots=True))
+
+    assert planned([10, 30]) == [(0, 10), (10, 30), (30, 50), (50, 60)]
+    assert planned([10, 12, 14, 30], seconds=8) == [(0, 10), (10, 30), (30, 60)]  # two of 0.2 s share the next one's
+    assert planned([]) == [(0, 20), (20, 40), (40, 60)]

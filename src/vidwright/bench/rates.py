@@ -149,12 +149,9 @@ def savings(found: Sequence[Coded], *, without: Iterable[str] = ()) -> list[Savi
     for anchor in ANCHORS:
         for encoder in ENCODERS:
             for figure in FIGURES:
-                each = [
-                    percent
-                    for (clip, name), curve in curves.items()
-                    if name == encoder != anchor
-                    and (percent := _saving(curves[clip, anchor], curve, figure)) is not None
-                ]
+                own = [(curves.get((clip, anchor)), curve) for (clip, name), curve in curves.items() if name == encoder]
+                each = [_saving(base, curve, figure) for base, curve in own if base is not None and base is not curve]
+                each = [percent for percent in each if percent is not None]
                 if each:
                     rows.append(Saving(encoder, anchor, figure, math.fsum(each) / len(each), len(each)))
     return rows

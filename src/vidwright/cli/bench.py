@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import torch
@@ -216,7 +217,10 @@ def compress(
     facts = machine()
     files = rates.clips(data)[: 1 if quick else None]
     if targets:
-        kept = [*promises.sizes(files, codec, watch=say), *promises.qualities(files, codec, watch=say)]
+        with TemporaryDirectory() as place:
+            film = promises.film(files, Path(place) / f"{promises.FILM}.mkv")
+            kept = list(promises.sizes([*files, film], codec, watch=say))
+            kept += promises.qualities(files, codec, watch=say)
         print(promises.text(kept))
         content = {"schema": 1, "machine": facts, "runs": promises.as_json(kept)}
     else:
