@@ -160,10 +160,23 @@ def test_less_than_the_sound_is_refused_before_any_work(tmp_path):
 def test_lossless_refuses_what_would_be_lost(tmp_path):
     deep = media.clip(tmp_path / "deep.mkv", frames=2, pix_fmt="yuv420p10le", codec="libx265")
     full = media.clip(tmp_path / "full.mkv", frames=2, pix_fmt="yuv444p")
-    for source in (deep, full):
-        with pytest.raises(UsageError, match="hevc or h264"):
+    rgb = media.clip(tmp_path / "rgb.mkv", frames=2, pix_fmt="bgr0", codec="ffv1")
+    for source, words in ((deep, "hevc or h264"), (full, "chroma is reduced"), (rgb, "reduced")):
+        with pytest.raises(UsageError, match=words):
             run(job(source, lossless=True))
-        run(job(source, codec="hevc", lossless=True, output=tmp_path / f"{source.stem}.out.mkv"))
+    for source in (deep, full):
+        made = run(job(source, f"{source.stem}.out.mkv", codec="hevc", lossless=True)).output
+        assert pictures(made) == pictures(source)
+    with pytest.raises(UsageError, match="R'G'B'"):
+        run(job(rgb, codec="h264", lossless=True))
+
+
+def test_what_is_lost_is_said_and_rgb_is_measured_as_it_is_coded(tmp_path):
+    rgb = media.clip(tmp_path / "rgb.mkv", frames=3, pix_fmt="bgr0", codec="ffv1")
+    report = run(job(rgb, crf=10))
+    assert "chroma is reduced" in report.warnings[0] and report.details["quality"]["mean"] > 45
+    clear = media.clip(tmp_path / "clear.mkv", frames=3, pix_fmt="yuva420p", codec="ffv1")
+    assert "transparency is lost" in run(job(clear, "b.mkv")).warnings[0]
 
 
 def test_of_two_targets_the_quality_gives_way(source):

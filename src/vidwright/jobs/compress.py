@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from av.video.format import VideoFormat
 from pydantic import Field
 
 import vidwright
@@ -96,14 +97,22 @@ class Compress(CompressOptions):
     def _refuse_lossy(self, media: MediaInfo, chosen: str) -> None:
         """Raise `UsageError` where the codec would lose something although told not to."""
         deep, chroma, _ = layout_of(media.info.pixel_format)
-        loses = "".join(pixel_format_warnings(media.info, EncoderSettings(codec=self.codec))[:1])
+        loses = "".join(self.lost(media)[:1])
+        if VideoFormat(media.info.pixel_format).is_rgb:
+            loses = loses or f"{self.codec} is written as Y'CbCr here, and the source is R'G'B'"
         if layout_of(chosen) != (deep, chroma, False):
             loses = loses or f"{chosen} cannot hold the code values of {media.info.pixel_format}"
         if deep and self.codec == "av1":
             loses = "its encoder loses a little of more than 8 bits"
         if loses:
-            able = "hevc or h264" if self.codec == "av1" else "vidwright enhance with --codec ffv1"
-            raise UsageError(f"--codec {self.codec} --lossless", loses, f"use {able} for this source")
+            able = (
+                "use hevc or h264" if deep and self.codec == "av1" else "use another --codec, or keep the file as it is"
+            )
+            raise UsageError(f"--codec {self.codec} --lossless", loses, able)
+
+    def lost(self, media: MediaInfo) -> tuple[str, ...]:
+        """What of the source's pixel format the codec cannot hold, in words."""
+        return pixel_format_warnings(media.info, EncoderSettings(codec=self.codec))
 
     def targets(self) -> tuple[int | None, targets.Quality | None]:
         """The size in bytes and the quality. Raises `UsageError` for such as there are not, or not together."""
@@ -150,7 +159,7 @@ def compress(
             os.replace(made.output, temporary)
         facts = _facts(film, chosen, made.bytes, verdict)
         folder.remove()
-    lost = (*media.warnings, *film.plan.warnings, *made.warnings, *film.trials.warnings(), *notes)
+    lost = (*media.warnings, *job.lost(media), *film.plan.warnings, *made.warnings, *film.trials.warnings(), *notes)
     return replace(
         made,
         output=job.output,

@@ -15,12 +15,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidwright.core import VideoInfo
+from av.video.format import VideoFormat
+
+from vidwright.core import Planes, VideoInfo
 from vidwright.core.errors import Interrupted, JobFailed
 from vidwright.core.files import sha256
 from vidwright.core.overlap import spread
-from vidwright.io.codecs import EncoderSettings
+from vidwright.io.codecs import EncoderSettings, writable_colour
 from vidwright.io.cursor import Cursor
+from vidwright.io.native import converted
+from vidwright.io.pixels import colour_of
 from vidwright.io.reader import Picture
 from vidwright.io.writer import encode_segment, segment_suffix
 from vidwright.jobs.folder import Done, JobFolder
@@ -106,8 +110,8 @@ class Trials:
                 self._made[_place(made)] = made
                 self._folder.add(replace(made, number=1 + max(self._folder.done, default=0)))
 
-    def _encoded(self, number: int, crf: float, shown: Cursor, truth: Cursor) -> Done:
-        """One encoding; `shown` and `truth` both read the source, which the encoder and the measure see in turn."""
+    def _encoded(self, number: int, crf: float, shown: Cursor, again: Cursor) -> Done:
+        """One encoding; both cursors read the source, which is seen by the encoder and then again by the measure."""
         how, segment = self._how, self._segments[number]
         settings = how.settings if how.settings.lossless else replace(how.settings, crf=crf)
         path = self._folder.path / f"{number:05d}-{crf:g}{segment_suffix(settings)}"
@@ -118,7 +122,7 @@ class Trials:
                 "it has fewer frames than when the job was planned",
                 "the file changed while it was read: run the same command again",
             )
-        figures = self._measured(path, segment, truth)
+        figures = self._measured(path, segment, again)
         self.encoded += made.frames
         self._done(made.frames)
         found = {
@@ -130,17 +134,27 @@ class Trials:
         }
         return Done(0, path.name, made.frames, sha256(path), made.warnings, found)
 
-    def _measured(self, path: Path, segment: Segment, truth: Cursor) -> list[float]:
+    def _measured(self, path: Path, segment: Segment, source: Cursor) -> list[float]:
         """The figure of each frame. Raises `JobFailed` for a file that does not give them all back."""
         how = self._how
         with Cursor(path, keep=1) as coded:
             made = (picture.planes() for picture in coded.pictures(0, segment.frames))
-            wanted = (picture.planes() for picture in truth.pictures(segment.start, segment.stop))
+            wanted = (truth(picture, how.settings) for picture in source.pictures(segment.start, segment.stop))
             try:
                 return measured(how.name, made, wanted, rate=how.info.rate)
             except ValueError as error:
                 cause = f"its encoder's file cannot be measured from {float(segment.begin):.2f} s on ({error})"
                 raise JobFailed(how.source, cause, "use another --codec, --preset or measure") from error
+
+
+def truth(picture: Picture, settings: EncoderSettings) -> Planes:
+    """What an encoding of `picture` is measured against: its code values, or of R'G'B' those that the encoder gets."""
+    if not VideoFormat(picture.raw.format.name).is_rgb:
+        return picture.planes()
+    pixel_format = settings.pixel_format or "yuv444p"
+    colour = writable_colour(picture.colour, settings, picture.width, picture.height)
+    made = converted(picture.raw, rotation=picture.rotation, pixel_format=pixel_format, colour=colour)
+    return replace(picture, raw=made, rotation=0, colour=colour_of(made)).planes()
 
 
 def _until_the_end(source: Cursor, segment: Segment) -> Iterator[Picture]:
