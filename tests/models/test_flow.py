@@ -11,7 +11,7 @@ from torch import Tensor
 from tiny import randomise
 from vidwright.core import Frame
 from vidwright.core.errors import UsageError
-from vidwright.models.generate.flow import Config, Net, Told
+from vidwright.models.generate.flow import BETWEEN, Config, Net, Told
 from vidwright.process.frames import neighbours
 
 SMALL = Config(widths=(8, 16), tokens=32, depth=2, heads=2, length=6, side=16)
@@ -116,6 +116,18 @@ def test_guidance_and_history_change_what_they_are_for(net):
 
     assert not torch.allclose(draw(guidance=1.0), draw(guidance=3.0))
     assert not torch.allclose(draw(history=1.0), draw(history=2.0))
+
+
+def test_a_frame_between_others_is_drawn_out_towards_them(net):
+    def draw(given: dict[int, Tensor], history: float | None) -> Tensor:
+        return list(net.draw([0], 3, SIZE, Told(history=history), given=given, steps=2))[1]
+
+    frame = torch.zeros(1, 1, *SIZE)
+    both, before = {0: frame, 2: frame + 0.5}, {0: frame}
+    assert torch.equal(draw(both, None), draw(both, BETWEEN)) and not torch.equal(draw(both, None), draw(both, 1.0))
+    assert torch.equal(draw(before, None), draw(before, 1.0)) and not torch.equal(
+        draw(before, 1.0), draw(before, BETWEEN)
+    )
 
 
 def test_samples_side_by_side_are_those_alone(net):

@@ -25,8 +25,8 @@ from vidwright.process.schedules import grid, staggered, together
 
 #: The time of a neighbour that is not there.
 ABSENT = -1.0
-#: Steps of a frame that has neighbours to go by, and of what has none.
-STEPS, FIRST_STEPS = 6, 16
+#: Steps of a frame that has neighbours to go by, of one that has them on both sides, and of what has none.
+STEPS, BETWEEN_STEPS, FIRST_STEPS = 6, 3, 16
 
 
 class Near(NamedTuple):
@@ -42,6 +42,12 @@ class Near(NamedTuple):
     def sure(self) -> bool:
         """Whether a frame has a neighbour that is clean."""
         return bool((self.times >= 1).any())
+
+    @property
+    def between(self) -> bool:
+        """Whether a frame has clean neighbours before and after it."""
+        sides = (self.times >= 1).reshape(*self.times.shape[:-1], 2, self.times.shape[-1] // 2)
+        return bool(sides.any(dim=-1).all(dim=-1).any())
 
 
 #: What is said to be clean, (B, T, C, H, W), of x_t, t, the neighbours, and a mask (B, T, H, W) with ones where x is.
@@ -103,7 +109,8 @@ def one_by_one(denoise: Denoise, wanted: Wanted, seeds: Sequence[int], like: Ten
     for n in range(wanted.length):
         if n not in made:
             near = _near(made, n, wanted, like.new_zeros(len(seeds), *wanted.shape))
-            steps = wanted.steps or (STEPS if near.sure else FIRST_STEPS)
+            usual = BETWEEN_STEPS if near.between else STEPS if near.sure else FIRST_STEPS
+            steps = wanted.steps or usual
             schedule_KBT = together(grid(steps).to(like.device), torch.zeros_like(near.times[..., 0]) > 0)
             fresh = _drawn([_mixed(seed, n) for seed in seeds])
             noise_BTCHW = fresh(like.new_empty(len(seeds), 1, *wanted.shape))
