@@ -57,7 +57,7 @@ def test_a_quality_is_met_by_the_largest_crf_that_meets_it(target, fall, first):
     assert len(points) <= 9
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     sizes=st.lists(st.floats(1e5, 1e7), min_size=1, max_size=12),
     octaves=st.floats(0.1, 0.2),

@@ -101,6 +101,11 @@ def neighbour(name: str) -> str:
     return f"yuv{'a' * alpha}{'444' if wide else '422' if tall else '420'}p{'16le' if deep else ''}"
 
 
+def is_rgb(name: str) -> bool:
+    """Whether pictures of format `name` are R'G'B', whatever else is stored of them."""
+    return layouts()[neighbour(name)].model == "rgb"
+
+
 def components(frame: av.VideoFrame, layout: Layout) -> list[Array]:
     """Views, without a copy, of the frame's components in the order Y U V (A), R G B (A) or Y (A).
 

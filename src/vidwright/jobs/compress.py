@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from av.video.format import VideoFormat
 from pydantic import Field
 
 import vidwright
@@ -39,6 +38,7 @@ from vidwright.io.codecs import (
     pixel_format_warnings,
 )
 from vidwright.io.cursor import Cursor
+from vidwright.io.layout import is_rgb
 from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
@@ -98,7 +98,7 @@ class Compress(CompressOptions):
         """Raise `UsageError` where the codec would lose something although told not to."""
         deep, chroma, _ = layout_of(media.info.pixel_format)
         loses = "".join(self.lost(media)[:1])
-        if VideoFormat(media.info.pixel_format).is_rgb:
+        if is_rgb(media.info.pixel_format):
             loses = loses or f"{self.codec} is written as Y'CbCr here, and the source is R'G'B'"
         if layout_of(chosen) != (deep, chroma, False):
             loses = loses or f"{chosen} cannot hold the code values of {media.info.pixel_format}"

@@ -15,14 +15,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from av.video.format import VideoFormat
-
 from vidwright.core import Planes, VideoInfo
 from vidwright.core.errors import Interrupted, JobFailed
 from vidwright.core.files import sha256
 from vidwright.core.overlap import spread
 from vidwright.io.codecs import EncoderSettings, writable_colour
 from vidwright.io.cursor import Cursor
+from vidwright.io.layout import is_rgb
 from vidwright.io.native import converted
 from vidwright.io.pixels import colour_of
 from vidwright.io.reader import Picture
@@ -149,7 +148,7 @@ class Trials:
 
 def truth(picture: Picture, settings: EncoderSettings) -> Planes:
     """What an encoding of `picture` is measured against: its code values, or of R'G'B' those that the encoder gets."""
-    if not VideoFormat(picture.raw.format.name).is_rgb:
+    if not is_rgb(picture.raw.format.name):
         return picture.planes()
     pixel_format = settings.pixel_format or "yuv444p"
     colour = writable_colour(picture.colour, settings, picture.width, picture.height)
