@@ -135,7 +135,7 @@ def test_lossless_keeps_every_code_value(source, codec):
         ({"target_quality": "psnr=36", "crf": 20}, UsageError, "twice"),
         ({"lossless": True, "crf": 20}, UsageError, "twice"),
         ({"target_quality": "psnr=99"}, QualityMissed, "nearest is psnr="),
-        ({"target_size": "2kB"}, JobFailed, "ask for 0.0"),
+        ({"target_size": "2kB"}, JobFailed, r"ask for \d+kB"),
         ({"crf": 60, "codec": "h264"}, UsageError, "0 to 51"),
         ({"output": "out.webm", "codec": "hevc"}, UsageError, "av1"),
     ],
@@ -148,6 +148,17 @@ def test_refusals_are_three_lines_and_leave_nothing(tmp_path, source, options, e
     assert len(str(refused.value).splitlines()) == 3
     shutil.rmtree(tmp_path / "out.mkv.job", ignore_errors=True)  # what was tried is kept for another target
     assert listing(tmp_path) == ["in.mkv"]
+
+
+def test_what_is_named_as_the_nearest_is_possible(source):
+    with pytest.raises(JobFailed) as refused:
+        run(job(source, codec="h264", target_size="2kB"))
+    asked = refused.value.next_step.split()[2].rstrip(",")
+    assert run(job(source, codec="h264", target_size=asked)).bytes <= size(asked)
+    with pytest.raises(QualityMissed) as missed:
+        run(job(source, "b.mkv", codec="h264", target_quality="psnr=99"))
+    asked = missed.value.next_step.split()[2].rstrip(",")
+    assert run(job(source, "b.mkv", codec="h264", target_quality=asked)).output.exists()
 
 
 def test_less_than_the_sound_is_refused_before_any_work(tmp_path):

@@ -12,6 +12,7 @@ are those of the joined file, qualities those of its decoded pictures.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
@@ -150,7 +151,7 @@ def compress(
     job.settings(media)
     if size is not None and (carried := carried_along(job, media)) >= size:
         cause = f"sound and subtitles alone take {carried} bytes"
-        raise UsageError(f"--target-size {job.target_size}", cause, f"ask for more than {carried / 1e6:.3f}MB")
+        raise UsageError(f"--target-size {job.target_size}", cause, f"ask for more than {-(-carried // 1000)}kB")
     stop = stop or threading.Event()
     with open_folder(job.output, _key(job), restart=restart) as folder:
         film = opened(job, media, folder, workers=workers, watch=watch, stop=stop)
@@ -210,11 +211,10 @@ def _searched(
             made = film.joined(chosen, watch)
         if quality is not None and (missed := film.below(chosen, quality.least)):
             best = film.worst(chosen)
-            words = (
-                f"{len(missed)} of {len(chosen)} shots cannot be that good: the nearest is {quality.name}={best:.4g}"
-            )
+            near = f"{quality.name}={math.floor(10_000 * best) / 10_000:g}"
+            words = f"{len(missed)} of {len(chosen)} shots cannot be that good: the nearest is {near}"
             if size is None:
-                raise QualityMissed(job.input, words, f"ask for {best:.4g}, or use --lossless or --depth 10")
+                raise QualityMissed(job.input, words, f"ask for {near}, or use --lossless or --depth 10")
             notes = [words]
         if size is not None and made.bytes > size:
             chosen, made = fitting(film, size, watch)

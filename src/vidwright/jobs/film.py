@@ -150,7 +150,7 @@ def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Repo
             smallest = sum(point.bytes for point in found.values()) + room
             if smallest > size:
                 cause = f"even at the lowest quality it takes {smallest} bytes"
-                step = f"ask for {smallest / 1e6:.3f}MB, or make the picture smaller first"
+                step = f"ask for {-(-smallest // 1000)}kB, or make the picture smaller first"
                 raise JobFailed(film.folder.path.with_suffix(""), cause, step)
         chosen = {number: point.crf for number, point in found.items()}
         made = film.joined(chosen, watch)
