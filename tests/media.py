@@ -117,17 +117,12 @@ def clip(
             _write_cover(out, _cover_stream(out))
         moments = times if times is not None else [number / rate for number in range(frames)]
         images = (np.rot90(image, rotation // 90) for image in _pictures(moments, size, pix_fmt, cuts))
-        made = (_to_video_frame(image, pix_fmt, colour) for image in images)
-        if interlaced:
-            made = (marked(frame, "bff" if bottom_first else "tff") for frame in made)
+        made = _video_frames(images, pix_fmt, colour, ("bff" if bottom_first else "tff") if interlaced else None)
         tick = Fraction(1, 90000) if times is not None else 1 / rate
         _write_frames(out, video, made, [moment + start for moment in moments], tick)
         if extra is not None:
-            small = (_to_video_frame(picture(number, (32, 32)), pix_fmt, None) for number in range(len(moments)))
-            _write_frames(out, extra, small, [number / rate for number in range(len(moments))], 1 / rate)
-        for packet in text_packets:
-            packet.stream = text
-        out.mux(text_packets)
+            _write_small(out, extra, len(moments), rate, pix_fmt)
+        _write_texts(out, text, text_packets)
         for index, track in enumerate(tracks):
             _write_tone(out, track, 440 * (index + 1), float(max(moments, default=0) + 1 / rate), start)
     return path
@@ -195,6 +190,25 @@ def _pictures(moments: Sequence[Fraction], size: tuple[int, int], pix_fmt: str, 
     for number in range(len(moments)):
         shot += number in marks
         yield picture(number, size, shot, alpha=_has_alpha(pix_fmt))
+
+
+def _video_frames(
+    images: Iterable[np.ndarray], pix_fmt: str, colour: Colour | None, fields: str | None
+) -> Iterator[av.VideoFrame]:
+    """Frames of pictures, marked as two `fields` if that says which comes first."""
+    made = (_to_video_frame(image, pix_fmt, colour) for image in images)
+    return made if fields is None else (marked(frame, fields) for frame in made)
+
+
+def _write_small(out, stream, frames: int, rate: Fraction, pix_fmt: str) -> None:
+    made = _video_frames((picture(number, (32, 32)) for number in range(frames)), pix_fmt, None, None)
+    _write_frames(out, stream, made, [number / rate for number in range(frames)], 1 / rate)
+
+
+def _write_texts(out, stream, packets: Iterable[av.Packet]) -> None:
+    for packet in packets:
+        packet.stream = stream
+        out.mux(packet)
 
 
 def _write_frames(out, stream, frames: Iterable[av.VideoFrame], moments: Sequence[Fraction], tick: Fraction) -> None:

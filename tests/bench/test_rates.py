@@ -11,6 +11,7 @@ import media
 from vidwright.bench import promises, rates
 from vidwright.bench.promises import Kept
 from vidwright.bench.rates import Coded, savings
+from vidwright.cli.main import run as main
 from vidwright.core.errors import BadInput
 from vidwright.io import probe
 from vidwright.io.codecs import EncoderSettings
@@ -62,9 +63,9 @@ def test_savings_are_bd_rates_in_the_mean_over_clips():
     assert not [r for r in savings([*coded("a", "x265 medium", 1), *far]) if r.encoder == "SVT-AV1 6"]
 
 
-def test_a_folder_without_clips_is_named(tmp_path):
-    with pytest.raises(BadInput, match="no video"):
-        rates.clips(tmp_path)
+def test_a_folder_without_clips_is_named(tmp_path, capsys):
+    assert main(["bench", "compress", "--data", str(tmp_path)]) == BadInput.exit_code
+    assert "no clip" in capsys.readouterr().err
 
 
 def test_a_film_has_all_clips_in_one_size(tmp_path, clip):

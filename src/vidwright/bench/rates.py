@@ -19,9 +19,7 @@ import torch
 from torch import Tensor
 
 from vidwright.core import Planes
-from vidwright.core.errors import BadInput
 from vidwright.io.codecs import EncoderSettings
-from vidwright.io.container import SUFFIXES
 from vidwright.io.probe import probe
 from vidwright.io.reader import Picture, Reader
 from vidwright.io.writer import encode_segment, segment_suffix
@@ -77,14 +75,6 @@ class Saving:
     figure: str
     percent: float
     clips: int
-
-
-def clips(folder: Path) -> list[Path]:
-    """The videos of a folder. Raises `BadInput` where there is none."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not found:
-        raise BadInput(folder, "it has no video", "name a folder of clips that nothing was trained on")
-    return found
 
 
 def points(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -16,12 +16,14 @@ from vidwright.cli.main import error_as_json
 from vidwright.cli.progress import Style, shown
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core import Report
-from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, VidwrightError
+from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, UsageError, VidwrightError
 from vidwright.jobs.compress import Compress
 from vidwright.jobs.estimate import Estimate, estimate, forecast
-from vidwright.jobs.job import Job
+from vidwright.jobs.job import Job, Range
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
+
+R = TypeVar("R", bound=Range)
 
 
 @Parameter(name="*")
@@ -138,6 +140,19 @@ def _quality(report: Report) -> str:
     spread = f"crf {min(crfs):g}" + ("" if min(crfs) == max(crfs) else f" to {max(crfs):g}")
     how = "lossless" if report.details["job"]["lossless"] else spread
     return f"{found['measure']} {figures} (frame {found['worst_frame']}); {report.details['encoder']}, {how}"
+
+
+def sampled(options: R, sample: str | None) -> R:
+    """`options` for only so much of the input as --sample says, such as 5s. Raises `UsageError`."""
+    if sample is None:
+        return options
+    try:
+        seconds = float(sample.removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise UsageError(f"--sample {sample}", "this is not a length of time", "give seconds, such as 5s")
+    return options.model_copy(update={"stop": options.start + seconds})
 
 
 def default_suffix(source: Path, containers: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from cyclopts import App, Parameter
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vidwright import models
 from vidwright.bench import like as likes
-from vidwright.bench import pairs, promises, rates
+from vidwright.bench import modes, pairs, promises, rates
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
@@ -27,8 +27,6 @@ from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
-from vidwright.bench.modes import pictures, rows
-from vidwright.bench.modes import promises as modes
 from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
@@ -36,6 +34,7 @@ from vidwright.cli.terminal import say
 from vidwright.core.errors import UsageError
 from vidwright.core.files import write_atomic
 from vidwright.data import moving_mnist
+from vidwright.data.sources import find_clips
 from vidwright.models.generate.cnn_lstm import Net
 from vidwright.models.generate.flow import Net as FlowNet
 from vidwright.models.generate.patches import Net as PatchesNet
@@ -84,8 +83,7 @@ def enhance(
     found: list[Section] = []
 
     def keep() -> None:
-        if json is not None:
-            write_atomic(json, jsonlib.dumps(as_json(found, facts), allow_nan=False) + "\n")
+        _write(json, as_json(found, facts))
         if report is not None:
             write_page(found, facts, report)
 
@@ -153,8 +151,7 @@ def generate(
             found.append(figure)
             say(f"{figure.task}: {figure.measure}, {figure.way}: {figure.mean:.4f}")
     print(figures_text(found))
-    if json is not None:
-        write_atomic(json, jsonlib.dumps(figures_json(found, facts), allow_nan=False) + "\n")
+    _write(json, figures_json(found, facts))
 
 
 def _measurements(
@@ -179,8 +176,8 @@ def _measurements(
             real = real_clips(data, clips)
             measured = figures(net, reads, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
             other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds)
-            every = itertools.chain(measured, modes(net), pace(net, data), other)
-            yield every, lambda: pictures(list(rows(net, real)))
+            every = itertools.chain(measured, modes.promises(net), pace(net, data), other)
+            yield every, lambda: modes.pictures(list(modes.rows(net, real)))
     patches = models.load("generate/patches", kind=PatchesNet)  # which has no weights
     for path in like:
         frames = likes.first_frames(path)
@@ -215,7 +212,7 @@ def compress(
         Write everything that was measured to this file.
     """
     facts = machine()
-    files = rates.clips(data)[: 1 if quick else None]
+    files = find_clips(data)[: 1 if quick else None]
     if targets:
         with TemporaryDirectory() as place:
             film = promises.film(files, Path(place) / f"{promises.FILM}.mkv")
@@ -228,8 +225,13 @@ def compress(
         saved = rates.savings(found, without=without or ())
         print(rates.text(found, saved))
         content = rates.as_json(found, saved, facts)
-    if json is not None:
-        write_atomic(json, jsonlib.dumps(content, allow_nan=False) + "\n")
+    _write(json, content)
+
+
+def _write(path: Path | None, content: dict[str, Any]) -> None:
+    """Keep what was measured, where that is asked for."""
+    if path is not None:
+        write_atomic(path, jsonlib.dumps(content, allow_nan=False) + "\n")
 
 
 @bench.command

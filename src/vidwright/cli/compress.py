@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vidwright.cli.batch import RunOptions, default_suffix, run_all
-from vidwright.cli.files import distinct, inputs, output, seconds
+from vidwright.cli.batch import RunOptions, default_suffix, run_all, sampled
+from vidwright.cli.files import distinct, inputs, output
 from vidwright.io.codecs import CODECS
 from vidwright.jobs.compress import Compress, CompressOptions
 
@@ -37,8 +37,7 @@ def compress(
     sample
         Only this much of each file, from --start on: 5s.
     """
-    if sample is not None:
-        options = options.model_copy(update={"stop": options.start + seconds(sample)})
+    options = sampled(options, sample)
     sources = inputs(files)
     fields: list[dict[str, str | int]] = [
         {"ext": default_suffix(source, CODECS[options.codec].containers), "codec": options.codec} for source in sources

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vidwright.cli.batch import RunOptions, default_suffix, run_all
-from vidwright.cli.files import distinct, inputs, output, seconds
+from vidwright.cli.batch import RunOptions, default_suffix, run_all, sampled
+from vidwright.cli.files import distinct, inputs, output
 from vidwright.core.errors import VidwrightError
 from vidwright.io import probe
 from vidwright.io.codecs import CODECS
@@ -42,8 +42,7 @@ def enhance(
     sample
         Only this much of each file, from --start on: 5s.
     """
-    if sample is not None:
-        options = options.model_copy(update={"stop": options.start + seconds(sample)})
+    options = sampled(options, sample)
     sources = inputs(files)
     outputs = [_output(source, out, options) for source in sources]
     distinct(outputs)

@@ -77,17 +77,6 @@ def _fill(template: str, names: dict[str, str | int]) -> str:
         raise UsageError(f"-o {template}", "the template cannot be filled in", f"it may hold {legal}") from error
 
 
-def seconds(text: str) -> float:
-    """The length of time that --sample names, such as 5s. Raises `UsageError`."""
-    try:
-        value = float(text.removesuffix("s"))
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise UsageError(f"--sample {text}", "this is not a length of time", "give seconds, such as 5s")
-    return value
-
-
 def distinct(outputs: Sequence[Path]) -> None:
     """Raise `UsageError` when two results would have the same name."""
     for path in outputs:

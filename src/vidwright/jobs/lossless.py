@@ -34,6 +34,7 @@ from vidwright.core.errors import BadInput, ModelRefused, UsageError
 from vidwright.entropy.blocks import BlockReader, BlockWriter, OtherSymbols
 from vidwright.entropy.fields import Layout, Raw, Source, Whole
 from vidwright.entropy.seal import seal, unseal
+from vidwright.nn.threads import one_torch_thread
 
 MAGIC = b"vwl1"
 #: Clips of a file that run side by side. Part of the format, because the batch decides how sums are rounded.
@@ -292,12 +293,10 @@ def _reproducible(model: FrameDistribution) -> Generator[FrameDistribution]:
     for tensor in (*plain.parameters(), *plain.buffers()):
         dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
         tensor.data = torch.empty(tensor.shape, dtype=dtype).copy_(tensor.detach())
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    precision = torch.get_float32_matmul_precision()
     try:
-        torch.set_num_threads(1)
         torch.set_float32_matmul_precision("highest")
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        with one_torch_thread(), torch.no_grad(), torch.autocast("cpu", enabled=False):
             yield plain
     finally:
         torch.set_float32_matmul_precision(precision)
-        torch.set_num_threads(threads)

@@ -66,7 +66,7 @@ class Trials:
         self._segments = {segment.number: segment for segment in segments}
         self._done, self._stop = done, stop
         self._made = {_place(each): each for each in folder.done.values()}
-        self._asked: set[tuple[int, float]] = set()
+        self._asked: dict[int, set[float]] = {}
         self.resumed = len(self._made)
         self.encoded = 0  # frames, in this run
 
@@ -75,7 +75,7 @@ class Trials:
 
         What an interrupted run has left is not seen before it is asked for: this run has to decide as that one did.
         """
-        rows = [self._made[place].details for place in sorted(self._asked) if place[0] == number]
+        rows = [self._made[number, crf].details for crf in sorted(self._asked.get(number, ()))]
         return [Point(row["crf"], row["bytes"], row["quality"], row["key"]) for row in rows]
 
     def file(self, number: int, crf: float) -> Path:
@@ -88,7 +88,8 @@ class Trials:
 
     def make(self, wanted: Mapping[int, float]) -> None:
         """Encode segments at these CRFs, those that are not there yet. Raises `Interrupted` between two of them."""
-        self._asked |= wanted.items()
+        for number, crf in wanted.items():
+            self._asked.setdefault(number, set()).add(crf)
         todo = [item for item in sorted(wanted.items()) if item not in self._made]
         with ExitStack() as closing, one_torch_thread():
             here = threading.local()
