@@ -11,6 +11,10 @@ from typing import Any, Literal
 from vidwright.core.colour import Colour, Hdr10
 from vidwright.core.frame import FieldOrder, Frame
 
+#: The type of an attachment by which `decompress` makes a file's picture better. It belongs to that very picture, and
+#: whatever is made of the picture does not carry it.
+RESTORE_TYPE = "application/x-vidwright-restore"
+
 TrackKind = Literal["audio", "subtitle", "attachment", "cover", "data", "video"]
 
 

@@ -109,6 +109,37 @@ class Raw:
         return source.take(self.length)
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes of any length up to `most`, which stands before them."""
+
+    most: int
+
+    def write(self, value: bytes) -> bytes:
+        """The length and `value`. Raises `ValueError` when it is too long."""
+        return Whole(0, self.most).write(len(value)) + value
+
+    def read(self, source: Source) -> bytes:
+        """Raises `BadInput` for a length that is too long, or longer than what is left."""
+        return source.take(Whole(0, self.most).read(source))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[R]):
+    """A tuple of up to `most` records of one layout, with their number before them."""
+
+    layout: Layout[R]
+    most: int
+
+    def write(self, value: tuple[R, ...]) -> bytes:
+        """The number and the records. Raises `ValueError` as they do, and when they are too many."""
+        return Whole(0, self.most).write(len(value)) + b"".join(map(self.layout.write, value))
+
+    def read(self, source: Source) -> tuple[R, ...]:
+        """Raises `BadInput` at the first record that is not there: nothing is allocated by their number."""
+        return tuple(self.layout.read(source) for _ in range(Whole(0, self.most).read(source)))
+
+
 class Layout(Generic[R]):
     """The fields of a record `build`, in their order; each keyword is an attribute of the record."""
 

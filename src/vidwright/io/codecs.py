@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 from av.codec import codecs_available
 from av.video.format import VideoFormat
 
@@ -148,6 +149,12 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         )
     }
 )
+
+
+def octaves(quantisers: Sequence[tuple[float, float]], crf: float) -> float:
+    """The logarithm to base 2 of the quantiser's step at `crf`; `quantisers` are those of a `Codec`."""
+    crfs, steps = zip(*quantisers, strict=True)
+    return float(np.interp(crf, crfs, np.log2(steps)))
 
 
 @dataclass(frozen=True, slots=True)

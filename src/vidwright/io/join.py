@@ -16,6 +16,7 @@ from av.stream import Disposition
 
 from vidwright.core import Report, Streams, VideoInfo
 from vidwright.core.errors import BadInput, JobFailed
+from vidwright.io.attachments import Attachment
 from vidwright.io.carry import Carrier
 from vidwright.io.codecs import EncoderSettings, container_of
 from vidwright.io.container import open_input
@@ -47,10 +48,11 @@ def join(
     settings: EncoderSettings,
     overwrite: bool = False,
     tags: Mapping[str, str] = MappingProxyType({}),
+    attachments: Sequence[Attachment] = (),
 ) -> Report:
     """Write the pictures of `segments`, in order, and the carried `streams` to `path`, as a whole or not at all.
 
-    `tags` are added to the file's metadata.
+    `tags` are added to the file's metadata, and `attachments` to those of `streams`, which only mkv holds.
     The segments were made by `encode_segment` with the same `settings` and `info`. Each frame lands within half a
     tick of the container's clock of its segment's start plus its own time. Raises as `save_video`, and `JobFailed`
     for a segment that is missing, damaged or of another size.
@@ -62,6 +64,9 @@ def join(
     plan = plan_streams(streams, container) if streams else StreamPlan(container)
     with writing(destination, container) as muxer:
         muxer.output.metadata.update(tags)
+        for each in attachments:
+            with muxer.fatal():
+                muxer.output.add_attachment(each.name, each.mimetype, each.content)
         frames, lost = _copy(segments, streams, plan, muxer, info)
     warnings = (*loss_warnings(info, settings, container), *plan.warnings, *lost)
     return Report(destination, frames, time.monotonic() - began, destination.stat().st_size, warnings=warnings)

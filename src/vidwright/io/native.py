@@ -7,10 +7,13 @@ Reference: ITU-R BT.2100 (studio swing gains bits by a shift, full range by a st
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import torch
 
+from vidwright.core import Planes
 from vidwright.core.colour import Colour
 from vidwright.io.layout import Array, Layout, components, layouts, neighbour
 from vidwright.io.pixels import colour_of, from_rgb, tag, to_rgb
@@ -37,6 +40,25 @@ def converted(frame: av.VideoFrame, *, rotation: int, pixel_format: str, colour:
         for target in components(made, wanted)[1:3]:
             target[:] = 1 << (wanted.bits - 1 + wanted.shift)
     tag(made, colour)
+    return made
+
+
+def from_planes(planes: Planes, *, pixel_format: str) -> av.VideoFrame:
+    """The picture of these code values, tagged with their colour: the inverse of `pixels.to_planes`.
+
+    Codes of other bits than the format's are shifted (BT.2100). Raises ValueError for planes that the format has not,
+    and formats that are not in the tables.
+    """
+    wanted, colour = layouts()[pixel_format], planes.colour
+    height, width = planes.y.shape
+    own = replace(wanted, bits=colour.bits, shift=0)
+    made = av.VideoFrame(width, height, pixel_format)
+    sources = [plane for plane in (planes.y, planes.u, planes.v) if plane is not None]
+    for source, target in zip(sources, components(made, wanted), strict=True):
+        if source.shape != target.shape:
+            raise ValueError(f"a plane of {tuple(source.shape)} where {pixel_format} has one of {target.shape}")
+        _write(source.numpy(), own, target, wanted, full=bool(colour.full_range))
+    tag(made, colour.resolved(width, height))
     return made
 
 

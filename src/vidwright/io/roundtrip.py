@@ -5,9 +5,11 @@ Shapes: T frames, C = 3 channels R'G'B', H height, W width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,10 +20,12 @@ from av.codec.context import ThreadType
 from av.video.codeccontext import VideoCodecContext
 from torch import Tensor
 
-from vidwright.core import Colour, VideoInfo
+from vidwright.core import Colour, Planes, VideoInfo
 from vidwright.io.codecs import CODECS, EncoderSettings, encoder_options
 from vidwright.io.encoder import tick_for
 from vidwright.io.pixels import from_rgb, to_rgb
+from vidwright.io.reader import Picture, Reader
+from vidwright.io.writer import encode_segment, segment_suffix
 
 FORMAT = "yuv420p"
 #: Files that people share were coded in a hurry.
@@ -96,6 +100,15 @@ def roundtrip(frames_TCHW: Tensor, codec: str, quality: int, *, rate: Fraction =
     if out.shape != frames_TCHW.shape:
         raise RuntimeError(f"{codec} gave {tuple(out.shape)} for {tuple(frames_TCHW.shape)}")
     return out
+
+
+def recoded(pictures: Iterable[Picture], info: VideoInfo, settings: EncoderSettings) -> list[Planes]:
+    """What a decoder makes of pictures encoded as `compress` does it. Raises as `encode_segment`."""
+    with tempfile.TemporaryDirectory(prefix="vidwright-") as place:
+        path = Path(place) / f"coded{segment_suffix(settings)}"
+        encode_segment(iter(pictures), info, path, settings)
+        with Reader(path, cuts=False) as reader:
+            return [picture.planes() for picture in reader]
 
 
 def _by_crf(codec: str, quality: int, info: VideoInfo) -> Any:

@@ -12,6 +12,7 @@ from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 
 from vidwright.core import Streams, Track
+from vidwright.core.video import RESTORE_TYPE
 from vidwright.io.codecs import CONTAINERS
 
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
@@ -97,6 +98,8 @@ def _plan_track(track: Track, container: str, streams: Streams) -> tuple[TrackPl
             return _plan_audio(track, container)
         case "subtitle":
             return _plan_subtitle(track, container)
+        case "attachment" if track.codec == RESTORE_TYPE:
+            return TrackPlan(track, "drop"), ""  # it is of the source's picture, and not of what is made of it
         case "attachment":
             if container == "mkv":
                 return TrackPlan(track, "attach"), ""

@@ -73,7 +73,7 @@ def save_video(
 
 
 def encode_segment(
-    frames: Iterable[Frame] | Iterable[Picture], info: VideoInfo, path: Path, settings: EncoderSettings
+    frames: Iterable[Frame | Picture], info: VideoInfo, path: Path, settings: EncoderSettings
 ) -> SegmentFile:
     """Encode `frames` alone to `path`, in the container that joins exactly, with times from the first frame's.
 
@@ -164,7 +164,7 @@ def _write(
 
 
 def _begin(
-    frames: Iterator[Frame] | Iterator[Picture],
+    frames: Iterator[Frame | Picture],
     muxer: Muxer,
     info: VideoInfo,
     settings: EncoderSettings,
@@ -181,7 +181,7 @@ def _begin(
     return encoder, encoder.picture(first)
 
 
-def _pictures(encoder: VideoEncoder, first: Any, rest: Iterator[Frame] | Iterator[Picture]) -> Iterator[Any]:
+def _pictures(encoder: VideoEncoder, first: Any, rest: Iterator[Frame | Picture]) -> Iterator[Any]:
     """The encoder's pictures of all frames; closing it closes the frames' source.
 
     No name holds a frame while the next one is made: at 4K each takes 100 MB.

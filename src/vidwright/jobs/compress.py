@@ -44,6 +44,7 @@ from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import targets
+from vidwright.jobs.attach import attached, most_bytes, network
 from vidwright.jobs.film import PASSES, Film, constant, fitting, reaching, samples
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.job import Event, Process, Range, Tell, Watch
@@ -74,6 +75,10 @@ class CompressOptions(Range):
     )
     depth: Literal["auto", "8", "10"] = Field(
         default="auto", description="Bits of a sample: 10 for AV1, the source's for others."
+    )
+    restore: str = Field(
+        default="off",
+        description="Add to an mkv what makes its picture better by `decompress`: off, auto, or weights of the filter.",
     )
     verify: bool = Field(default=True, description="Decode and measure the whole file before it takes its name.")
 
@@ -148,17 +153,27 @@ def compress(
     size, quality = job.targets()
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
-    job.settings(media)
+    settings = job.settings(media)
+    filter_ = None if job.restore == "off" else network(job.restore, settings, job.output)
     if size is not None and (carried := carried_along(job, media)) >= size:
         cause = f"sound and subtitles alone take {carried} bytes"
         raise UsageError(f"--target-size {job.target_size}", cause, f"ask for more than {-(-carried // 1000)}kB")
     stop = stop or threading.Event()
     with open_folder(job.output, _key(job), restart=restart) as folder:
         film = opened(job, media, folder, workers=workers, watch=watch, stop=stop)
+        if size is not None and filter_ is not None:
+            size -= most_bytes(filter_[0], len(film.plan.segments))
         chosen, made, verdict, notes = _searched(job, film, size, quality, watch, tell)
+        facts: dict[str, Any] = {}
+        if filter_ is not None:
+            found = attached(film, chosen, verdict, job.input, *filter_, watch, max_pixels=job.max_pixels)
+            if found is None:
+                notes = [*notes, "no filter makes it better by more than its bytes: none was added"]
+            else:
+                made, facts = found.made, {"restored": found.as_json()}
         with atomic(job.output) as temporary:
             os.replace(made.output, temporary)
-        facts = _facts(film, chosen, made.bytes, verdict)
+        facts |= _facts(film, chosen, made.bytes, verdict)
         folder.remove()
     lost = (*media.warnings, *job.lost(media), *film.plan.warnings, *made.warnings, *film.trials.warnings(), *notes)
     return replace(

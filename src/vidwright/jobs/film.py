@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vidwright.core import Report
 from vidwright.core.errors import JobFailed
+from vidwright.io.attachments import Attachment
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import MediaInfo
@@ -44,8 +45,8 @@ class Film:
     span: tuple[Fraction, Fraction | None]
     suffix: str
 
-    def joined(self, chosen: Mapping[int, float], watch: Watch) -> Report:
-        """The file of these encodings with all that is carried along, in the job's folder."""
+    def joined(self, chosen: Mapping[int, float], watch: Watch, attachments: Sequence[Attachment] = ()) -> Report:
+        """The file of these encodings with all that is carried along, and `attachments`, in the job's folder."""
         watch(Event("join", self.plan.frames, self.plan.frames))
         begin, end = self.span
         parts = [
@@ -54,7 +55,9 @@ class Film:
         ]
         streams = replace(self.media.streams, start=begin, stop=end)
         path = self.folder.path / f"joined{self.suffix}"
-        return join(parts, streams, path, info=self.media.info, settings=self.settings, overwrite=True)
+        return join(
+            parts, streams, path, info=self.media.info, settings=self.settings, overwrite=True, attachments=attachments
+        )
 
     def tried(self) -> dict[int, list[Point]]:
         """What was found of each shot."""

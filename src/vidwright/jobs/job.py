@@ -66,12 +66,14 @@ class Process:
 
     Frames come out `needs.rate` for each one that goes in, or, where `rate` is set, one at each beat of it (per second)
     from `begin` on, which `stream` is given with the frames: any time on the beat, or None for the first frame's own.
+    A `native` one does nothing: what was decoded is encoded as it is, code value by code value.
     """
 
     needs: Needs
     info: VideoInfo
     stream: Callable[[Iterable[Frame], Fraction | None], Generator[Frame, None, None]]
     rate: Fraction | None = None
+    native: bool = False
 
 
 class Basis(BaseModel):
@@ -117,6 +119,11 @@ class Range(Basis):
 
 class SourceOptions(Options, Range):
     """The options of verbs that make frames of another video."""
+
+    filter_weights: Path | None = Field(
+        default=None,
+        description="Weights for inputs that carry a filter (see compress --restore), if not the package's.",
+    )
 
 
 class Job(SourceOptions):

@@ -19,6 +19,7 @@ from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.generate import Generate, make
 from vidwright.jobs.job import Event, Job, Tell, Watch
 from vidwright.jobs.planning import planned
+from vidwright.jobs.restore import filters
 from vidwright.jobs.work import Local
 
 
@@ -62,7 +63,8 @@ def run(
         watch(Event("join", layout.frames, layout.frames))
         report = _join(job, media, process.info, folder, layout, overwrite)
         folder.remove()
-    warnings = dict.fromkeys((*media.warnings, *layout.warnings, *report.warnings))
+    _, unused = filters(job.input, weights=job.filter_weights, device=job.device, dtype=job.dtype)
+    warnings = dict.fromkeys((*media.warnings, *[unused] * bool(unused), *layout.warnings, *report.warnings))
     return replace(
         report,
         seconds=time.monotonic() - began,

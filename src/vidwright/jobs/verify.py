@@ -16,6 +16,7 @@ from vidwright.io.cursor import Cursor
 from vidwright.io.reader import Reader
 from vidwright.jobs.film import Film
 from vidwright.jobs.job import Event, Watch
+from vidwright.jobs.restore import Filters
 from vidwright.jobs.trials import truth
 from vidwright.metrics.quality import At, Name, measured, summary
 from vidwright.nn.threads import one_torch_thread
@@ -39,14 +40,19 @@ class Verdict:
         return {"measure": self.name, **shown, "worst_frame": self.frames.index(min(self.frames))}
 
 
-def verify(film: Film, path: Path, watch: Watch, source: Path, max_pixels: int) -> Verdict:
-    """Decode all of `path` and measure it. Raises `JobFailed` when it is damaged or has not the source's frames."""
+def verify(
+    film: Film, path: Path, watch: Watch, source: Path, max_pixels: int, *, filters: Filters | None = None
+) -> Verdict:
+    """Decode all of `path`, through `filters` if it is to be seen so, and measure it.
+
+    Raises `JobFailed` when it is damaged or has not the source's frames.
+    """
     first, last = film.plan.segments[0].start, film.plan.segments[-1].stop
     seen = 0
 
     def shown(reader: Reader) -> Iterator[Planes]:
         nonlocal seen
-        for picture in reader:
+        for picture in reader if filters is None else filters.through(reader):
             seen += 1
             watch(Event("verify", seen, film.plan.frames))
             yield picture.planes()

@@ -23,9 +23,11 @@ from vidwright.core.memory import keep_heap_small
 from vidwright.core.overlap import overlap
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
+from vidwright.io.reader import Picture
 from vidwright.io.writer import encode_segment, segment_suffix
 from vidwright.jobs.folder import Done
 from vidwright.jobs.job import Job
+from vidwright.jobs.restore import filters
 from vidwright.jobs.segments import Segment
 from vidwright.nn.tile import is_out_of_memory
 
@@ -43,7 +45,11 @@ class Maker:
         self._job = job
         self._process = job.open(probe(job.input, max_pixels=job.max_pixels).info, threads=threads)
         needs = self._process.needs
-        self._cursor = Cursor(job.input, keep=needs.warmup + needs.lookahead, max_pixels=job.max_pixels)
+        self._filters, _ = filters(job.input, weights=job.filter_weights, device=job.device, dtype=job.dtype)
+        around = 0
+        if self._filters is not None:
+            around, self._filters.at_once = 2 * self._filters.radius, threads
+        self._cursor = Cursor(job.input, keep=needs.warmup + needs.lookahead + around, max_pixels=job.max_pixels)
 
     def close(self) -> None:
         """Close the source."""
@@ -53,7 +59,7 @@ class Maker:
         """Write one segment's file into `folder`; `progress` is told of each frame (1) as it leaves the model."""
         path = folder / f"{segment.number:04d}{segment_suffix(self._job.settings)}"
         try:
-            with closing(self._frames(segment, progress)) as frames:  # nobody reads when the cursor is closed
+            with closing(self._made(segment, progress)) as frames:  # nobody reads when the cursor is closed
                 made = encode_segment(frames, self._process.info, path, self._job.settings)
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
@@ -61,15 +67,11 @@ class Maker:
             raise
         return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
 
-    def _frames(self, segment: Segment, progress: Progress) -> Generator[Frame]:
+    def _made(self, segment: Segment, progress: Progress) -> Generator[Frame | Picture]:
         """The results that the segment owns, without those of its warm-up and look-ahead."""
-        needs, missing = self._process.needs, segment.frames
-        skip = (segment.start - segment.first) * needs.rate if self._process.rate is None else 0
-        with (
-            closing(overlap(self._source(segment), depth=AHEAD)) as frames,
-            closing(self._process.stream(frames, segment.begin)) as results,
-        ):
-            for frame in itertools.islice(results, skip, skip + missing):
+        missing = segment.frames
+        with closing(self._pictures(segment) if self._process.native else self._frames(segment)) as results:
+            for frame in itertools.islice(results, missing):
                 yield frame
                 del frame  # before the next one is made: at 4K each takes 100 MB
                 missing -= 1
@@ -81,12 +83,23 @@ class Maker:
                 "the file changed while it was read: run the same command again",
             )
 
-    def _source(self, segment: Segment) -> Iterator[Frame]:
-        """What is to be read; a frame that nothing follows is shown until the segment ends, whatever the file says."""
-        yield from self._cursor.read(segment.first, segment.last - 1)
-        for frame in self._cursor.read(segment.last - 1, segment.last):
-            last = segment.last == segment.stop
-            yield replace(frame, duration=segment.end - frame.time) if last else frame
+    def _frames(self, segment: Segment) -> Generator[Frame]:
+        needs = self._process.needs
+        skip = (segment.start - segment.first) * needs.rate if self._process.rate is None else 0
+        source = (picture.frame() for picture in self._pictures(segment))
+        with (
+            closing(overlap(source, depth=AHEAD)) as frames,
+            closing(self._process.stream(frames, segment.begin)) as results,
+        ):
+            yield from itertools.islice(results, skip, None)
+
+    def _pictures(self, segment: Segment) -> Generator[Picture]:
+        """What is to be read; one that nothing follows is shown until the segment ends, whatever the file says."""
+        first, last, own = segment.first, segment.last, self._filters
+        read = self._cursor.pictures if own is None else functools.partial(own.pictures, self._cursor)
+        for number, picture in enumerate(read(first, last), start=first):
+            over = number == last - 1 and segment.last == segment.stop
+            yield replace(picture, duration=segment.end - picture.time) if over else picture
 
 
 @dataclass(frozen=True, slots=True)

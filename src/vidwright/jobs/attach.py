@@ -1,0 +1,126 @@
+"""The filters that a compressed film is given, measured on the film itself before they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vidwright import models
+from vidwright.core import Report
+from vidwright.core.errors import UsageError
+from vidwright.core.files import sha256
+from vidwright.core.video import RESTORE_TYPE
+from vidwright.io.attachments import Attachment
+from vidwright.io.codecs import EncoderSettings, layout_of
+from vidwright.io.cursor import Cursor
+from vidwright.jobs import sidecar
+from vidwright.jobs.film import Film
+from vidwright.jobs.gate import gated
+from vidwright.jobs.job import Watch
+from vidwright.jobs.restore import MODEL, Filters
+from vidwright.jobs.sidecar import PLANES, WHOLE, ShotFilter, Sidecar
+from vidwright.jobs.verify import Verdict, verify
+from vidwright.metrics.quality import summary
+from vidwright.models.compress.postfilter import Net
+
+#: What Matroska needs around an attachment and in its table of contents, and a little more.
+AROUND = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A film with its filters: the file, its quality through them if measured, filtered shots, and bytes of it all."""
+
+    made: Report
+    verdict: Verdict | None
+    filtered: int
+    bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        facts = {"shots": self.filtered, "bytes": self.bytes}
+        return facts if self.verdict is None else facts | self.verdict.as_json()
+
+
+def network(spec: str, settings: EncoderSettings, output: Path, *, device: str = "auto") -> tuple[Net, bytes]:
+    """The network that `--restore` names and the sha256 of its file.
+
+    `spec` is "auto", a shipped set or a file. Raises `UsageError` where a file of these settings cannot carry filters,
+    and `ModelRefused`.
+    """
+    option = f"--restore {spec}"
+    if output.suffix.lower() != ".mkv":
+        raise UsageError(option, f"a {output.suffix} file has no attachments", f"write {output.stem}.mkv")
+    if settings.lossless:
+        raise UsageError(option, "nothing is lost that could be restored", "leave out --restore or --lossless")
+    if settings.pixel_format and layout_of(settings.pixel_format)[1] != "420":
+        raise UsageError(option, "only 4:2:0 is filtered, and this is not", "use --codec av1, or leave it out")
+    path = models.weights_path(MODEL, None if spec == "auto" else spec)
+    assert path is not None  # the model has parameters
+    net = models.load(MODEL, path, kind=Net, device=device, dtype="auto")
+    if settings.codec not in net.config.codecs:
+        able = " or ".join(net.config.codecs)
+        raise UsageError(option, f"these weights are not for {settings.codec}", f"use --codec {able}")
+    return net, bytes.fromhex(sha256(path))
+
+
+def most_bytes(net: Net, shots: int) -> int:
+    """What the attachment of a film of so many shots adds to a file at most."""
+    largest = ShotFilter(2**36, 0, WHOLE, WHOLE, WHOLE, bytes(PLANES * net.taps))
+    return AROUND + sidecar.SHA256_BYTES + shots * sidecar.size_of(largest)
+
+
+def attached(
+    film: Film,
+    chosen: Mapping[int, float],
+    plain: Verdict | None,
+    source: Path,
+    net: Net,
+    weights: bytes,
+    watch: Watch,
+    *,
+    max_pixels: int,
+) -> Attached | None:
+    """The film of the encodings `chosen` with the filters that make it better; None where none is worth its bytes.
+
+    `plain` is its quality without them. Where that is known, the filtered film is decoded whole and measured, and a
+    shot that came out worse than without its filter is left as it is.
+    """
+    with Cursor(source, keep=1, max_pixels=max_pixels) as cursor:
+        found = gated(film, chosen, cursor, net, weights)
+    if found is None:
+        return None
+    made = _joined(film, chosen, found, watch)
+    if plain is None:
+        return _result(made, None, found)
+    verdict = verify(film, made.output, watch, source, max_pixels, filters=Filters(net, found))
+    found, frames = _without_worse(film, found, plain, verdict)
+    if not any(any(shot.strengths) for shot in found.shots):
+        return None
+    if frames != verdict.frames:
+        made = _joined(film, chosen, found, watch)
+    return _result(made, replace(verdict, frames=frames), found)
+
+
+def _joined(film: Film, chosen: Mapping[int, float], found: Sidecar, watch: Watch) -> Report:
+    return film.joined(chosen, watch, [Attachment(sidecar.NAME, RESTORE_TYPE, sidecar.written(found))])
+
+
+def _result(made: Report, verdict: Verdict | None, found: Sidecar) -> Attached:
+    filtered = sum(any(shot.strengths) for shot in found.shots)
+    return Attached(made, verdict, filtered, len(sidecar.written(found)))
+
+
+def _without_worse(film: Film, found: Sidecar, plain: Verdict, filtered: Verdict) -> tuple[Sidecar, tuple[float, ...]]:
+    """The filters without those of shots that they made worse, and the figures of all frames then."""
+    shots: list[ShotFilter] = []
+    frames: list[float] = []
+    for shot, segment in zip(found.shots, film.plan.segments, strict=True):
+        own = slice(len(frames), len(frames) + segment.frames)
+        before, after = plain.frames[own], filtered.frames[own]
+        worse = summary(plain.name, after) < summary(plain.name, before)
+        shots.append(ShotFilter(shot.milliseconds) if worse else shot)
+        frames += before if worse else after
+    return replace(found, shots=tuple(shots)), tuple(frames)

@@ -1,0 +1,66 @@
+"""`decompress`: the picture of a compressed file as its encoder measured it, filtered as the file's attachment says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from vidwright.core import Frame, Needs, Video, VideoInfo
+from vidwright.core.errors import UsageError
+from vidwright.io.codecs import EncoderSettings
+from vidwright.io.cursor import Cursor
+from vidwright.io.reader import open_video
+from vidwright.jobs.job import Job, Process, SourceOptions
+from vidwright.jobs.restore import PIXEL_FORMAT, Filters, filters
+
+#: More pictures than any file has.
+TO_THE_END = 2**62
+
+
+class DecompressOptions(SourceOptions):
+    """The options of `decompress`."""
+
+    codec: Literal["h264", "hevc", "av1", "ffv1", "prores"] = Field(
+        default="ffv1", description="Codec of the result; ffv1 keeps every code value."
+    )
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """How the result is encoded: with the bits of filtered pictures. Raises `UsageError`."""
+        plain = EncoderSettings(codec=self.codec, crf=self.crf, preset=self.preset)
+        formats = plain.row.formats.values()
+        return replace(plain, pixel_format=PIXEL_FORMAT if PIXEL_FORMAT in formats else None)
+
+
+class Decompress(Job, DecompressOptions):
+    """Decompress one file: `run(Decompress(input=..., output=...))`."""
+
+    def weights_sha256(self) -> str:
+        return ""  # the input names them
+
+    def open(self, info: VideoInfo, *, threads: int) -> Process:
+        return Process(Needs(), info, lambda frames, begin: (frame for frame in frames), native=True)
+
+
+def decompress(path: Path, *, filter_weights: Path | None = None, device: str = "auto") -> Video:
+    """The video of a file whose pictures are filtered as its attachment says; without one, the video as it is.
+
+    Nothing is computed yet. `filter_weights` is the file of the network if it is not one of the package's. Raises
+    `BadInput`, and `UsageError` for a file that carries a filter which cannot be used, saying why.
+    """
+    video = open_video(path)
+    found, unused = filters(path, weights=filter_weights, device=device, dtype="auto")
+    if unused:
+        raise UsageError(path, unused, "use open_video for the plain picture, or give its weights")
+    if found is None:
+        return video
+
+    def frames(own: Filters = found) -> Iterator[Frame]:
+        with Cursor(path, keep=2 * own.radius) as cursor:
+            yield from (picture.frame() for picture in own.pictures(cursor, 0, TO_THE_END))
+
+    return replace(video, frames=frames)
