@@ -9,7 +9,8 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +20,19 @@ import torch
 from torch import Tensor
 
 from vidwright.core import Planes
+from vidwright.core.video import RESTORE_TYPE
+from vidwright.data.neighbours import in_codes
+from vidwright.io.attachments import Attachment
 from vidwright.io.codecs import EncoderSettings
+from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import probe
 from vidwright.io.reader import Picture, Reader
 from vidwright.io.writer import encode_segment, segment_suffix
+from vidwright.jobs.attach import network
+from vidwright.jobs.gate import fitted
+from vidwright.jobs.restore import Filters
+from vidwright.jobs.sidecar import NAME, Sidecar
+from vidwright.jobs.sidecar import written as sidecar_bytes
 from vidwright.metrics.align import align
 from vidwright.metrics.bd import bd_rate
 from vidwright.metrics.ms_ssim import SMALLEST, ms_ssim
@@ -32,6 +42,8 @@ from vidwright.nn.threads import one_torch_thread
 
 #: Frames of each clip, and of a quick look.
 FRAMES, QUICK = 60, 12
+#: A clip is one shot; this many milliseconds are longer than any, in as many bytes as a minute takes.
+FOR_EVER = 2**20
 #: What is compared: settings but for the CRF. Ours is what `compress` uses where nothing is asked for.
 OURS = "ours (SVT-AV1 6, 10 bits)"
 ENCODERS: Mapping[str, EncoderSettings] = MappingProxyType(
@@ -49,7 +61,12 @@ ENCODERS: Mapping[str, EncoderSettings] = MappingProxyType(
 CRFS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"h264": (23, 28, 33, 38), "hevc": (24, 29, 34, 39), "av1": (30, 40, 50, 60)}
 )
-ANCHORS = ("x265 medium", "SVT-AV1 6")
+#: Those that are also measured with the filters that `compress --restore auto` adds.
+FILTERED: Mapping[str, str] = MappingProxyType(
+    {name: f"{name} + filter" for name in ("x264 medium", "x265 medium", OURS)}
+)
+ROWS = tuple(row for name in ENCODERS for row in (name, FILTERED.get(name)) if row is not None)
+ANCHORS = ("x265 medium", "SVT-AV1 6", OURS)
 FIGURES = ("psnr_y", "psnr_u", "psnr_v", "ms_ssim", "vmaf")
 
 
@@ -89,24 +106,42 @@ def points(
             for encoder, settings in ENCODERS.items():
                 watch(f"{file.stem}: {encoder}")
                 for crf in CRFS[settings.codec]:
-                    yield _coded(file, encoder, crf, pictures, truth, Path(place))
+                    yield from _coded(file, encoder, crf, pictures, truth, Path(place))
 
 
 def _coded(
     file: Path, encoder: str, crf: float, pictures: Sequence[Picture], truth: Sequence[Planes], place: Path
-) -> Coded:
-    plain = ENCODERS[encoder]
+) -> Iterator[Coded]:
+    """The clip encoded, and once more with its filters where the encoder is one of `FILTERED`."""
+    plain, info = ENCODERS[encoder], probe(file).info
     settings = EncoderSettings(plain.codec, crf, plain.preset, pixel_format=plain.pixel_format)
-    path = place / f"coded{segment_suffix(settings)}"
+    segment, path = place / f"coded{segment_suffix(settings)}", place / "coded.mkv"
+
+    def written(*attachments: Attachment) -> int:
+        parts = [SegmentPart(segment, Fraction(0))]
+        return join(parts, None, path, info=info, settings=settings, overwrite=True, attachments=attachments).bytes
+
+    def shown(through: Callable[[Reader], Iterable[Picture]]) -> tuple[list[Picture], float]:
+        began = time.monotonic()
+        with Reader(path, cuts=False) as reader:
+            return list(through(reader)), len(pictures) / (time.monotonic() - began)
+
     began = time.monotonic()
-    made = encode_segment(iter(pictures), probe(file).info, path, settings)
-    encoded = time.monotonic()
-    with Reader(path, cuts=False) as reader:
-        shown = list(reader)
-    seconds = time.monotonic() - encoded
-    figures = _figures([picture.planes() for picture in shown], truth)
-    count = len(pictures)
-    return Coded(file.stem, encoder, crf, made.bytes, count / (encoded - began), count / seconds, figures)
+    made = encode_segment(iter(pictures), info, segment, settings)
+    seconds, size = time.monotonic() - began, written()
+    seen, speed = shown(lambda reader: reader)
+    figures = _figures([picture.planes() for picture in seen], truth)
+    yield Coded(file.stem, encoder, crf, size, len(pictures) / seconds, speed, figures)
+    if encoder in FILTERED:
+        net, weights = network(settings, path)
+        shot, _ = fitted(segment, map(in_codes, truth), len(pictures), made.payload, net, settings.codec)
+        seconds = time.monotonic() - began
+        if not shot.plain:
+            found = Sidecar(weights, (replace(shot, milliseconds=FOR_EVER),))
+            size = written(Attachment(NAME, RESTORE_TYPE, sidecar_bytes(found)))
+            seen, speed = shown(Filters(found, net, settings.codec).through)
+            figures = _figures([picture.planes() for picture in seen], truth)
+        yield Coded(file.stem, FILTERED[encoder], crf, size, len(pictures) / seconds, speed, figures)
 
 
 def _figures(output: Sequence[Planes], target: Sequence[Planes]) -> dict[str, float]:
@@ -137,7 +172,7 @@ def savings(found: Sequence[Coded], *, without: Iterable[str] = ()) -> list[Savi
             curves.setdefault((coded.clip, coded.encoder), []).append(coded)
     rows: list[Saving] = []
     for anchor in ANCHORS:
-        for encoder in ENCODERS:
+        for encoder in ROWS:
             for figure in FIGURES:
                 own = [(curves.get((clip, anchor)), curve) for (clip, name), curve in curves.items() if name == encoder]
                 each = [_saving(base, curve, figure) for base, curve in own if base is not None and base is not curve]
@@ -161,14 +196,14 @@ def text(found: Sequence[Coded], rows: Sequence[Saving]) -> str:
     lines: list[str] = []
     for anchor in ANCHORS:
         lines += [f"{'BD-rate, % against ' + anchor:34}" + "".join(f"{figure:>9}" for figure in FIGURES)]
-        for encoder in ENCODERS:
+        for encoder in ROWS:
             cells = {row.figure: row.percent for row in rows if (row.encoder, row.anchor) == (encoder, anchor)}
             if cells:
                 shown = (f"{cells[figure]:+9.1f}" if figure in cells else f"{'':>9}" for figure in FIGURES)
                 lines.append(f"{encoder:34}" + "".join(shown))
         lines.append("")
     lines.append(f"{'frames per second':34}{'encode':>9}{'decode':>9}")
-    for encoder in ENCODERS:
+    for encoder in ROWS:
         own = [coded for coded in found if coded.encoder == encoder]
         speeds = (math.exp(math.fsum(map(math.log, values)) / len(own)) for values in _speeds(own))
         lines.append(f"{encoder:34}" + "".join(f"{speed:9.0f}" for speed in speeds))

@@ -147,9 +147,9 @@ class Layout(Generic[R]):
         self._build = build
         self._fields = fields
 
-    def write(self, record: R) -> bytes:
+    def write(self, value: R) -> bytes:
         """The record as bytes. Raises `ValueError` for a value that its field cannot hold."""
-        return b"".join(field.write(getattr(record, name)) for name, field in self._fields.items())
+        return b"".join(field.write(getattr(value, name)) for name, field in self._fields.items())
 
     def read(self, source: Source) -> R:
         """The record at the front of `source`. Raises `BadInput` for what is cut off or out of range."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
 from av.codec import codecs_available
 from av.video.format import VideoFormat
 
@@ -149,12 +148,6 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         )
     }
 )
-
-
-def octaves(quantisers: Sequence[tuple[float, float]], crf: float) -> float:
-    """The logarithm to base 2 of the quantiser's step at `crf`; `quantisers` are those of a `Codec`."""
-    crfs, steps = zip(*quantisers, strict=True)
-    return float(np.interp(crf, crfs, np.log2(steps)))
 
 
 @dataclass(frozen=True, slots=True)

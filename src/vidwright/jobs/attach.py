@@ -10,17 +10,17 @@ from typing import Any
 from vidwright import models
 from vidwright.core import Report
 from vidwright.core.errors import UsageError
-from vidwright.core.files import sha256
 from vidwright.core.video import RESTORE_TYPE
+from vidwright.entropy.rice import MOST
 from vidwright.io.attachments import Attachment
 from vidwright.io.codecs import EncoderSettings, layout_of
 from vidwright.io.cursor import Cursor
 from vidwright.jobs import sidecar
 from vidwright.jobs.film import Film
-from vidwright.jobs.gate import gated
+from vidwright.jobs.gate import SHARES, gated
 from vidwright.jobs.job import Watch
-from vidwright.jobs.restore import MODEL, Filters
-from vidwright.jobs.sidecar import PLANES, WHOLE, ShotFilter, Sidecar
+from vidwright.jobs.restore import MODEL, Filters, identity, loaded
+from vidwright.jobs.sidecar import MOST_FINENESS, SHOT, TAPS, PlaneFilter, ShotFilter, Sidecar
 from vidwright.jobs.verify import Verdict, verify
 from vidwright.metrics.quality import summary
 from vidwright.models.compress.postfilter import Net
@@ -44,32 +44,28 @@ class Attached:
         return facts if self.verdict is None else facts | self.verdict.as_json()
 
 
-def network(spec: str, settings: EncoderSettings, output: Path, *, device: str = "auto") -> tuple[Net, bytes]:
-    """The network that `--restore` names and the sha256 of its file.
+def network(settings: EncoderSettings, output: Path) -> tuple[Net, bytes]:
+    """The post-filter and how a sidecar names its weights.
 
-    `spec` is "auto", a shipped set or a file. Raises `UsageError` where a file of these settings cannot carry filters,
-    and `ModelRefused`.
+    Raises `UsageError` where a file of these settings cannot carry filters, and `ModelRefused`.
     """
-    option = f"--restore {spec}"
+    option = "--restore auto"
     if output.suffix.lower() != ".mkv":
         raise UsageError(option, f"a {output.suffix} file has no attachments", f"write {output.stem}.mkv")
     if settings.lossless:
         raise UsageError(option, "nothing is lost that could be restored", "leave out --restore or --lossless")
     if settings.pixel_format and layout_of(settings.pixel_format)[1] != "420":
         raise UsageError(option, "only 4:2:0 is filtered, and this is not", "use --codec av1, or leave it out")
-    path = models.weights_path(MODEL, None if spec == "auto" else spec)
+    path = models.weights_path(MODEL)
     assert path is not None  # the model has parameters
-    net = models.load(MODEL, path, kind=Net, device=device, dtype="auto")
-    if settings.codec not in net.config.codecs:
-        able = " or ".join(net.config.codecs)
-        raise UsageError(option, f"these weights are not for {settings.codec}", f"use --codec {able}")
-    return net, bytes.fromhex(sha256(path))
+    return loaded(path), identity(path)
 
 
-def most_bytes(net: Net, shots: int) -> int:
+def most_bytes(shots: int) -> int:
     """What the attachment of a film of so many shots adds to a file at most."""
-    largest = ShotFilter(2**36, 0, WHOLE, WHOLE, WHOLE, bytes(PLANES * net.taps))
-    return AROUND + sidecar.SHA256_BYTES + shots * sidecar.size_of(largest)
+    rows = max(map(len, SHARES)) + 1
+    planes = [PlaneFilter(255, bytes(rows - 1), MOST_FINENESS, (MOST,) * rows * taps) for taps in TAPS]
+    return AROUND + sidecar.ID_BYTES + shots * len(SHOT.write(ShotFilter(2**36, *planes)))
 
 
 def attached(
@@ -95,13 +91,13 @@ def attached(
     made = _joined(film, chosen, found, watch)
     if plain is None:
         return _result(made, None, found)
-    verdict = verify(film, made.output, watch, source, max_pixels, filters=Filters(net, found))
-    found, frames = _without_worse(film, found, plain, verdict)
-    if not any(any(shot.strengths) for shot in found.shots):
+    verdict = verify(film, made.output, watch, source, max_pixels, filters=Filters(found, net, film.settings.codec))
+    better, frames = _without_worse(film, found, plain, verdict)
+    if all(shot.plain for shot in better.shots):
         return None
-    if frames != verdict.frames:
-        made = _joined(film, chosen, found, watch)
-    return _result(made, replace(verdict, frames=frames), found)
+    if better != found:
+        made = _joined(film, chosen, better, watch)
+    return _result(made, replace(verdict, frames=frames), better)
 
 
 def _joined(film: Film, chosen: Mapping[int, float], found: Sidecar, watch: Watch) -> Report:
@@ -109,8 +105,7 @@ def _joined(film: Film, chosen: Mapping[int, float], found: Sidecar, watch: Watc
 
 
 def _result(made: Report, verdict: Verdict | None, found: Sidecar) -> Attached:
-    filtered = sum(any(shot.strengths) for shot in found.shots)
-    return Attached(made, verdict, filtered, len(sidecar.written(found)))
+    return Attached(made, verdict, sum(not shot.plain for shot in found.shots), len(sidecar.written(found)))
 
 
 def _without_worse(film: Film, found: Sidecar, plain: Verdict, filtered: Verdict) -> tuple[Sidecar, tuple[float, ...]]:

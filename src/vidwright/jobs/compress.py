@@ -76,9 +76,8 @@ class CompressOptions(Range):
     depth: Literal["auto", "8", "10"] = Field(
         default="auto", description="Bits of a sample: 10 for AV1, the source's for others."
     )
-    restore: str = Field(
-        default="off",
-        description="Add to an mkv what makes its picture better by `decompress`: off, auto, or weights of the filter.",
+    restore: Literal["off", "auto"] = Field(
+        default="off", description="Add to an mkv what makes its picture better by `decompress`, where that pays."
     )
     verify: bool = Field(default=True, description="Decode and measure the whole file before it takes its name.")
 
@@ -154,19 +153,19 @@ def compress(
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
     settings = job.settings(media)
-    filter_ = None if job.restore == "off" else network(job.restore, settings, job.output)
+    postfilter = network(settings, job.output) if job.restore == "auto" else None
     if size is not None and (carried := carried_along(job, media)) >= size:
         cause = f"sound and subtitles alone take {carried} bytes"
         raise UsageError(f"--target-size {job.target_size}", cause, f"ask for more than {-(-carried // 1000)}kB")
     stop = stop or threading.Event()
     with open_folder(job.output, _key(job), restart=restart) as folder:
         film = opened(job, media, folder, workers=workers, watch=watch, stop=stop)
-        if size is not None and filter_ is not None:
-            size -= most_bytes(filter_[0], len(film.plan.segments))
+        if size is not None and postfilter is not None:
+            size -= most_bytes(len(film.plan.segments))
         chosen, made, verdict, notes = _searched(job, film, size, quality, watch, tell)
         facts: dict[str, Any] = {}
-        if filter_ is not None:
-            found = attached(film, chosen, verdict, job.input, *filter_, watch, max_pixels=job.max_pixels)
+        if postfilter is not None:
+            found = attached(film, chosen, verdict, job.input, *postfilter, watch, max_pixels=job.max_pixels)
             if found is None:
                 notes = [*notes, "no filter makes it better by more than its bytes: none was added"]
             else:

@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import Field
 
 from vidwright.core import Frame, Needs, Video, VideoInfo
-from vidwright.core.errors import UsageError
+from vidwright.core.errors import BadInput
+from vidwright.data.neighbours import RADIUS
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.cursor import Cursor
 from vidwright.io.reader import open_video
@@ -46,21 +47,20 @@ class Decompress(Job, DecompressOptions):
         return Process(Needs(), info, lambda frames, begin: (frame for frame in frames), native=True)
 
 
-def decompress(path: Path, *, filter_weights: Path | None = None, device: str = "auto") -> Video:
+def decompress(path: Path) -> Video:
     """The video of a file whose pictures are filtered as its attachment says; without one, the video as it is.
 
-    Nothing is computed yet. `filter_weights` is the file of the network if it is not one of the package's. Raises
-    `BadInput`, and `UsageError` for a file that carries a filter which cannot be used, saying why.
+    Nothing is computed yet. Raises `BadInput`, also for a filter that is damaged: `open_video` gives the plain picture.
     """
     video = open_video(path)
-    found, unused = filters(path, weights=filter_weights, device=device, dtype="auto")
+    found, unused = filters(path)
     if unused:
-        raise UsageError(path, unused, "use open_video for the plain picture, or give its weights")
+        raise BadInput(path, unused, "use open_video for the plain picture")
     if found is None:
         return video
 
     def frames(own: Filters = found) -> Iterator[Frame]:
-        with Cursor(path, keep=2 * own.radius) as cursor:
+        with Cursor(path, keep=2 * RADIUS) as cursor:
             yield from (picture.frame() for picture in own.pictures(cursor, 0, TO_THE_END))
 
     return replace(video, frames=frames)

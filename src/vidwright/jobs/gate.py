@@ -1,170 +1,171 @@
-"""Which shots the filter after the decoder makes better, by how much of it, and whether that is worth its bytes.
+"""The filters that make a film better, by least squares, and whether they are worth their bytes.
 
-    decoded pictures --network--> what each tap of the last layer adds --.
-                                                                         +--> normal equations --> adapter, strengths
-    source ------------------------------- what is missing --------------'
+    decoded pictures --> what the post-filter adds, taps --.
+                                                           +--> sums of classes --> coefficients --> gain, net of bytes
+    source --------------------------- what is missing ----'
 
-The last layer is linear in its channels. So the best scale of each is a system of equations as large as there are
-channels, and what any strength would gain is known without trying it: all of it from a few pictures of a shot.
+A filter is linear in its coefficients. So the best of them are a system of equations as large as there are taps, and
+what they gain is known without filtering: all of it from a few pictures of a shot.
 
-Shapes: N pictures, K taps and the bias, P = 3 planes.
+Shapes: M places, L classes, K taps; in code values of 8 bits.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vidwright.core.window import windows
+from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
 from vidwright.io.cursor import Cursor
 from vidwright.jobs.film import Film
-from vidwright.jobs.restore import ADAPTER_STEPS, NET_BITS, codes, unit
+from vidwright.jobs.restore import all_taps, codes
 from vidwright.jobs.segments import Segment
-from vidwright.jobs.sidecar import OCTAVE_STEPS, PLANES, WHOLE, ShotFilter, Sidecar, size_of, written
+from vidwright.jobs.sidecar import (
+    MOST_FINENESS,
+    PLANE,
+    PLANES,
+    PlaneFilter,
+    ShotFilter,
+    Sidecar,
+    coefficients,
+    level,
+    step,
+    steps,
+    written,
+)
 from vidwright.jobs.trials import truth
 from vidwright.models.compress.postfilter import Net
-from vidwright.nn.phases import PLANE_OF_PHASE, phases
+from vidwright.nn.adaptive import classes
+from vidwright.nn.least_squares import Sums, sums
 
 #: Pictures of a shot that are looked at, anywhere in it: at regular distances all might be of one layer of the GOP.
 LOOKED_AT = 16
+#: Shares of places below each threshold, for as many classes as are tried; finest where most goes on.
+SHARES: tuple[tuple[float, ...], ...] = ((), (0.67,), (0.33, 0.67, 0.85))
 #: What luma and both chroma planes count: 6:1:1, as in the common test conditions of JVET.
-WEIGHTS_P = torch.tensor([6.0, 1.0, 1.0], dtype=torch.float64) / 8
-#: Decibels that twice the bytes are worth: at most a bit for each value, which is more than any codec gets out of them.
-OCTAVE_GAIN = 20 * math.log10(2)
-#: How near to what the network has learned an adapter stays where pictures do not tell.
-RIDGE = 1e-3
-#: Strengths that are tried.
-STRENGTHS = torch.arange(0, WHOLE + 1, 15)
-#: A mean squared error in codes of 8 bits that is as good as none.
+WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
+#: Decibels that twice the bytes are worth: 2.3 to 3.8 were measured of AV1.
+OCTAVE_GAIN = 3.5
+#: A mean squared error that is as good as none.
 LEAST_ERROR = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Of each picture and plane: what is missing, squared (N, P); its products with what each tap adds, (N, P, K); and
-    those of taps with each other, (N, P, K, K). Means over the plane's values, in codes of 8 bits.
-    """
-
-    missing: Tensor
-    shared: Tensor
-    added: Tensor
-
-    def left(self, scales_PK: Tensor, strengths: Tensor) -> Tensor:
-        """Mean squared errors (S, N, P) after so much of the taps, scaled, at each of S strengths (0 to 1)."""
-        shared_NP = torch.einsum("npk,pk->np", self.shared, scales_PK)
-        added_NP = torch.einsum("npkl,pk,pl->np", self.added, scales_PK, scales_PK)
-        s_S11 = strengths.double()[:, None, None]
-        return self.missing - 2 * s_S11 * shared_NP + s_S11.square() * added_NP
+#: Places whose activity is looked at to part them evenly: one of so many.
+SPARSE = 97
 
 
 def gated(film: Film, chosen: Mapping[int, float], source: Cursor, net: Net, weights: bytes) -> Sidecar | None:
     """The filters of a film's shots encoded at the CRFs `chosen`; None where they are not worth their bytes.
 
-    `source` reads what the film is made of, `weights` is the sha256 of the network's file.
+    `source` reads what the film is made of; `weights` name those of the post-filter.
     """
-    codec, origin = net.config.codecs.index(film.settings.codec), film.span[0]
     shots: list[ShotFilter] = []
     gain, points, end = 0.0, film.points(chosen), 0
     for segment in film.plan.segments:
-        began, end = end, max(end + 1, round(1000 * (segment.end - origin)))
-        steps = film.grid.octaves(chosen[segment.number])
-        shot = ShotFilter(end - began, round(steps * OCTAVE_STEPS))
-        path = film.trials.file(segment.number, chosen[segment.number])
-        found = sums(net, path, wanted(film, source, segment), segment.frames, codec, shot)
-        shot, won = best(found, shot, points[segment.number].bytes)
-        shots.append(shot)
+        began, end = end, max(end + 1, round(1000 * (segment.end - film.span[0])))
+        path, size = film.trials.file(segment.number, chosen[segment.number]), points[segment.number].bytes
+        shot, won = fitted(path, wanted(film, source, segment), segment.frames, size, net, film.settings.codec)
+        shots.append(replace(shot, milliseconds=end - began))
         gain += won * segment.frames / film.plan.frames
-    made = Sidecar(weights, codec, tuple(shots))
-    all_bytes = sum(point.bytes for point in points.values())
-    overhead = len(written(replace(made, shots=()))) / all_bytes
-    return made if gain > OCTAVE_GAIN * math.log2(1 + overhead) else None
+    overhead = len(written(Sidecar(weights, ()))) / sum(point.bytes for point in points.values())
+    return Sidecar(weights, tuple(shots)) if gain > OCTAVE_GAIN * math.log2(1 + overhead) else None
 
 
-def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Tensor]:
-    """Phases of the pictures of a segment as they should be, in codes of 8 bits."""
-    for picture in source.pictures(segment.start, segment.stop):
-        own = truth(picture, film.settings)
-        assert own.u is not None and own.v is not None  # the encoding is 4:2:0
-        yield phases(own.y, own.u, own.v).float() * unit(own, NET_BITS)
+def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
+    """The planes of a segment's pictures as they should be."""
+    return (in_codes(truth(picture, film.settings)) for picture in source.pictures(segment.start, segment.stop))
 
 
 @torch.inference_mode()
-def sums(net: Net, path: Path, true: Iterable[Tensor], frames: int, codec: int, shot: ShotFilter) -> Sums:
-    """What some pictures of a shot's file tell, against what they should be."""
+def fitted(path: Path, true: Iterable[Yuv], frames: int, size: int, net: Net, codec: str) -> tuple[ShotFilter, float]:
+    """The filter of a shot whose file has so many frames and takes `size` bytes, and its gain in dB net of its own.
+
+    The shot's length in it is not known here.
+    """
+    examples = list(_examples(path, true, frames))
+    errors = [step(_rms([missing[plane] for _, missing in examples])) for plane in range(PLANES)]
+    looked_at = [(Place(window, [level(error) for error in errors]), missing) for window, missing in examples]
+    planes: list[PlaneFilter] = []
+    gain = 0.0
+    for number in range(PLANES):
+        parts = [_Part(place, number, missing[number], net, codec) for place, missing in looked_at]
+        best, most = PlaneFilter(errors[number]), 0.0
+        for plane, won in _candidates(parts, errors[number]):
+            net_of_bytes = WEIGHTS[number] * won - OCTAVE_GAIN * math.log2(1 + len(PLANE.write(plane)) / size)
+            if net_of_bytes > most:
+                best, most = plane, net_of_bytes
+        planes.append(best)
+        gain += most
+    return ShotFilter(1, *planes), gain
+
+
+class _Part:
+    """A picture's plane: what may be added (K, M) and what is missing (M,) of its places, and their activity (M,)."""
+
+    def __init__(self, place: Place, plane: int, missing_HW: Tensor, net: Net, codec: str) -> None:
+        self.taps = torch.stack([tap_HW.flatten() for tap_HW in all_taps(place, plane, net, codec)])
+        self.missing, self.active = missing_HW.flatten(), place.activity(plane).flatten()
+        self.floor = LEAST_ERROR * self.missing.numel()
+
+    def sums(self, thresholds: Sequence[float]) -> Sums:
+        """Of each class of its places."""
+        return sums(self.taps, self.missing, classes(self.active, thresholds), len(thresholds) + 1)
+
+
+def _candidates(parts: Sequence[_Part], error: int) -> Iterator[tuple[PlaneFilter, float]]:
+    """Filters of a plane with more and more bytes, and what they gain in dB."""
+    active_M = torch.cat([part.active[::SPARSE] for part in parts])
+    for shares in SHARES:
+        told = [step(float(torch.quantile(active_M, share))) for share in shares]
+        own = [part.sums([level(each) for each in told]) for part in parts]
+        # Each picture counts by its PSNR, so each is divided by what it misses.
+        counted = [
+            each.scaled(1 / (float(each.missing.sum()) + part.floor)) for each, part in zip(own, parts, strict=True)
+        ]
+        total = functools.reduce(operator.add, counted)
+        if not shares:
+            yield _judged(parts, own, PlaneFilter(error, b"", 0, steps(total.first().solved(), 0)))
+        best_LK = total.solved()
+        for fineness in range(MOST_FINENESS + 1):
+            yield _judged(parts, own, PlaneFilter(error, bytes(told), fineness, steps(best_LK, fineness)))
+
+
+def _judged(parts: Sequence[_Part], own: Sequence[Sums], plane: PlaneFilter) -> tuple[PlaneFilter, float]:
+    coefficients_LK = coefficients(plane)
+    gains: list[float] = []
+    for part, each in zip(parts, own, strict=True):
+        told = each.first() if coefficients_LK.shape[1] == 1 else each
+        left = told.left(coefficients_LK)
+        gains.append(10 * math.log10((float(each.missing.sum()) + part.floor) / (left + part.floor)))
+    return plane, math.fsum(gains) / len(gains)
+
+
+def _examples(path: Path, true: Iterable[Yuv], frames: int) -> Iterator[tuple[tuple[Seen, ...], Yuv]]:
+    """Some pictures of a shot's file, each between its neighbours, and what is missing of them."""
     order = torch.randperm(frames, generator=torch.Generator().manual_seed(0))
     looked_at = {int(number) for number in order[:LOOKED_AT]}
-    condition = net.conditions(torch.tensor([codec]), torch.tensor([shot.quantiser / OCTAVE_STEPS]))
-    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    near = {number + way for number in looked_at for way in range(-RADIUS, RADIUS + 1)}
+
+    def seen(coded: Cursor) -> Iterator[Seen | None]:
+        last: Seen | None = None
+        for number, picture in enumerate(coded.pictures(0, frames)):
+            last = Seen(codes(picture), last) if number in near else None
+            yield last
+
     with Cursor(path, keep=1) as coded:
-        seen = ((own_PHW, net.scaled(own_PHW[None])) for own_PHW in map(codes, coded.pictures(0, frames)))
-        near = windows(seen, net.config.radius, is_cut=lambda each: False)
-        for number, (window, true_PHW) in enumerate(zip(near, true, strict=True)):
+        shown = windows(seen(coded), RADIUS, is_cut=lambda each: False)
+        for number, (window, target) in enumerate(zip(shown, true, strict=True)):
             if number in looked_at:
-                missing_PHW = true_PHW - window[net.config.radius][0]
-                parts_KPHW = net.parts([scaled for _, scaled in window], condition)
-                rows.append(_products(parts_KPHW, net.bias, missing_PHW))
-    return Sums(*(torch.stack(column) for column in zip(*rows, strict=True)))
+                whole = tuple(each for each in window if each is not None)
+                y, u, v = (wish - have for wish, have in zip(target, whole[RADIUS].planes, strict=True))
+                yield whole, (y, u, v)
 
 
-def best(found: Sums, plain: ShotFilter, size: int) -> tuple[ShotFilter, float]:
-    """The filter of a shot that takes `size` bytes, and what it gains in dB net of its own; `plain` where none does."""
-    taps = found.shared.shape[-1] - 1
-    steps_PK = _adapter(found)
-    scales_PK = 1 + steps_PK.double() / ADAPTER_STEPS
-    adapter = steps_PK[:, :taps].to(torch.int8).contiguous().numpy().tobytes()
-    chosen, most = plain, 0.0
-    for scales, own in ((torch.ones_like(scales_PK), b""), (scales_PK, adapter)):
-        left_SNP = found.left(scales, STRENGTHS / WHOLE)
-        gains_SP = 10 * (found.missing + LEAST_ERROR).log10() - 10 * (left_SNP + LEAST_ERROR).log10()
-        gain_P, place_P = gains_SP.mean(dim=1).max(dim=0)
-        y, u, v = (int(strength) for strength in STRENGTHS[place_P])
-        shot = replace(plain, strength_y=y, strength_u=u, strength_v=v, adapter=own)
-        cost = OCTAVE_GAIN * math.log2(1 + size_of(shot) / size)
-        net_gain = float((gain_P * WEIGHTS_P).sum()) - cost
-        if net_gain > most:
-            chosen, most = shot, net_gain
-    return chosen, most
-
-
-def _products(parts_KPHW: Tensor, bias_P: Tensor, missing_PHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The sums of one picture; the bias is one more tap."""
-    bias_KPHW = bias_P[None, :, None, None].expand_as(parts_KPHW[:1])
-    all_KPHW = torch.cat([parts_KPHW, bias_KPHW])
-    rows: list[tuple[Tensor, Tensor, Tensor]] = []
-    for plane in range(PLANES):
-        own = [phase for phase, belongs in enumerate(PLANE_OF_PHASE) if belongs == plane]
-        taps_KM, missing_M = all_KPHW[:, own].flatten(1), missing_PHW[own].flatten()
-        count = missing_M.numel()
-        shared_K, added_KK = taps_KM @ missing_M, taps_KM @ taps_KM.T
-        rows.append(
-            (missing_M.square().mean(dtype=torch.float64), shared_K.double() / count, added_KK.double() / count)
-        )
-    missing_P, shared_PK, added_PKK = (torch.stack(column) for column in zip(*rows, strict=True))
-    return missing_P, shared_PK, added_PKK
-
-
-def _adapter(found: Sums) -> Tensor:
-    """The scales that leave least of each plane in all pictures alike, as steps away from 1, (P, K); none of the bias.
-
-    Each picture is divided by what it misses, so that all count alike, as in a mean of PSNRs.
-    """
-    weight_NP = 1 / (found.missing + LEAST_ERROR)
-    added_PKK = torch.einsum("np,npkl->pkl", weight_NP, found.added)
-    shared_PK = torch.einsum("np,npk->pk", weight_NP, found.shared)
-    rest_PK = (shared_PK - added_PKK.sum(dim=-1))[:, :-1]  # what is still to be explained with all scales at 1
-    taps_PKK = added_PKK[:, :-1, :-1]
-    size_P = taps_PKK.diagonal(dim1=-2, dim2=-1).mean(dim=-1).clamp(min=1e-12)
-    ridge_PKK = RIDGE * size_P[:, None, None] * torch.eye(taps_PKK.shape[-1], dtype=torch.float64)
-    best_PK = _solved(taps_PKK + ridge_PKK, rest_PK)
-    return F.pad((best_PK * ADAPTER_STEPS).round().clamp(-128, 127), (0, 1))
-
-
-def _solved(a_PKK: Any, b_PK: Tensor) -> Tensor:
-    return torch.linalg.solve(a_PKK, b_PK)  # pyright: ignore
+def _rms(missing: Sequence[Tensor]) -> float:
+    return math.sqrt(math.fsum(float(each.square().mean()) for each in missing) / len(missing))

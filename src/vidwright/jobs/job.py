@@ -120,11 +120,6 @@ class Range(Basis):
 class SourceOptions(Options, Range):
     """The options of verbs that make frames of another video."""
 
-    filter_weights: Path | None = Field(
-        default=None,
-        description="Weights for inputs that carry a filter (see compress --restore), if not the package's.",
-    )
-
 
 class Job(SourceOptions):
     """One file in, one file out. Frozen and JSON-able; every field decides the result, none how it is run."""

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator  # pyright: ignore[reportMissingTypeStubs]
 
-from vidwright.io.codecs import octaves
-
 #: Octaves of bytes that an octave of the quantiser's step saves, and quality that it costs, where nothing is known yet.
 SAVED, COST = 0.9, 3.0
 #: The part of a size that is aimed at: what the last steps of the grid leave has to lie within 2 % of it.
@@ -37,7 +35,8 @@ class Grid:
 
     def octaves(self, crf: float) -> float:
         """The logarithm to base 2 of the quantiser's step at `crf`."""
-        return octaves(self.quantisers, crf)
+        crfs, steps = zip(*self.quantisers, strict=True)
+        return float(np.interp(crf, crfs, np.log2(steps)))
 
     def down(self, crf: float) -> float:
         """The next CRF of the grid that is not above `crf`."""

@@ -1,8 +1,8 @@
 """Pictures of a compressed file, filtered as its attachment says.
 
-    file --decoder--> pictures --.--> windows of one shot --> network --> * strength --(+)--> pictures of 10 bits
-      '--attachment--> sidecar --'------------------------------'             |         |
-                                                                        of the shot   as decoded
+    file --decoder--> pictures --.--> before, this and after, aligned --> taps --> * coefficients --(+)--> 10 bits
+      '--attachment--> sidecar --'----------- + those of the post-filter -------------'              |
+                                                                                               as decoded
 
 What cannot be applied is said in words, and the pictures are those that any player shows.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -27,93 +28,107 @@ from vidwright.core.files import sha256
 from vidwright.core.overlap import spread
 from vidwright.core.video import RESTORE_TYPE
 from vidwright.core.window import windows
+from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes, scale
 from vidwright.io.attachments import attached
 from vidwright.io.cursor import Cursor
 from vidwright.io.native import converted, from_planes
+from vidwright.io.probe import probe
 from vidwright.io.reader import Picture
 from vidwright.jobs import sidecar
-from vidwright.jobs.sidecar import OCTAVE_STEPS, PLANES, WHOLE, ShotFilter, Sidecar
-from vidwright.models.compress.postfilter import Net
-from vidwright.nn.phases import PLANE_OF_PHASE, phases, planes
+from vidwright.jobs.sidecar import ID_BYTES, PlaneFilter, ShotFilter, Sidecar, level
+from vidwright.models.compress.postfilter import Net, places
+from vidwright.nn.adaptive import classes, combined
 
 MODEL = "compress/postfilter"
-#: What filtered pictures are stored as, and the bits of their codes; those of the network are of 8.
-PIXEL_FORMAT, BITS, NET_BITS = "yuv420p10le", 10, 8
-#: An adapter's signed byte: 0 leaves a channel as it is, and a whole one more is so many.
-ADAPTER_STEPS = 64
+#: What filtered pictures are stored as, and the bits of their codes.
+PIXEL_FORMAT, BITS = "yuv420p10le", 10
 #: Half a tick of Matroska's clock and the rounding of a shot's length, in seconds: a picture's shot is known for sure.
 TOLERANCE = Fraction(1, 500)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A decoded picture, its shot, and what the network sees of it: (1, 6, H, W)."""
-
+class _Shown:
     picture: Picture
     shot: int
-    scaled: Tensor
+    seen: Seen | None
 
 
 class Filters:
-    """A network and the filters of a film's shots."""
+    """The filters of a film's shots, and the post-filter that they build on."""
 
     at_once: int = 1
 
-    def __init__(self, net: Net, found: Sidecar) -> None:
-        self._net, self._shots = net, found.shots
+    def __init__(self, found: Sidecar, net: Net, codec: str) -> None:
+        self._shots, self._net, self._codec = found.shots, net, codec
         ends = itertools.accumulate(shot.milliseconds for shot in found.shots)
         self._ends = [Fraction(end, 1000) - TOLERANCE for end in ends]
-        codec_B = torch.tensor([found.codec])
-        self._conditions = {
-            shot.quantiser: net.conditions(codec_B, torch.tensor([shot.quantiser / OCTAVE_STEPS]))
-            for shot in dict.fromkeys(replace(shot, milliseconds=1, adapter=b"") for shot in found.shots)
-        }
-
-    @property
-    def radius(self) -> int:
-        """Pictures on either side that a filtered one is made from."""
-        return self._net.config.radius
 
     def pictures(self, cursor: Cursor, start: int, stop: int) -> Generator[Picture]:
         """Pictures number `start` up to, not including, `stop` of a file, filtered; fewer where it ends.
 
         They are as they would be in a run over the whole file.
         """
-        first = max(start - self.radius, 0)
-        read = cursor.pictures(first, stop + self.radius)
-        yield from self.through(read, start - first, stop - first)
+        first = max(start - RADIUS, 0)
+        yield from self.through(cursor.pictures(first, stop + RADIUS), start - first, stop - first)
 
     def through(self, pictures: Iterable[Picture], start: int = 0, stop: int | None = None) -> Generator[Picture]:
         """`pictures` filtered, from number `start` of them up to, not including, `stop`; the others are looked at."""
-        shown = windows(self._seen(pictures), self.radius, is_cut=_changes())
+        shown = windows(self._shown(pictures), RADIUS, is_cut=_changes())
         yield from spread(self._filtered, itertools.islice(shown, start, stop), threads=self.at_once)
 
-    def _seen(self, pictures: Iterable[Picture]) -> Iterator[_Seen]:
+    def _shown(self, pictures: Iterable[Picture]) -> Iterator[_Shown]:
+        last: _Shown | None = None
         for picture in pictures:
             shot = min(bisect.bisect_right(self._ends, picture.time), len(self._shots) - 1)
-            with torch.inference_mode():
-                yield _Seen(picture, shot, self._net.scaled(codes(picture)[None]))
+            seen: Seen | None = None
+            if not self._shots[shot].plain:
+                seen = Seen(codes(picture), last.seen if last is not None and last.shot == shot else None)
+            last = _Shown(picture, shot, seen)
+            yield last
 
     @torch.inference_mode()
-    def _filtered(self, window: Sequence[_Seen]) -> Picture:
-        middle = window[len(window) // 2]
-        picture, shot = middle.picture, self._shots[middle.shot]
-        if not any(shot.strengths):
-            return _as_it_is(picture)
-        residual_PHW = self._net.residual(
-            [each.scaled for each in window], self._conditions[shot.quantiser], adapter_of(shot)
-        )[0]
-        part_P = torch.tensor([shot.strengths[plane] / WHOLE for plane in PLANE_OF_PHASE])
-        return added(picture, residual_PHW * part_P[:, None, None])
+    def _filtered(self, window: Sequence[_Shown]) -> Picture:
+        middle = window[RADIUS]
+        own = [each.seen for each in window if each.seen is not None]
+        if len(own) < len(window):
+            return deepened(middle.picture)
+        return stored(middle.picture, filtered(own, self._shots[middle.shot], self._net, self._codec))
 
 
-def filters(
-    path: Path, *, weights: Path | None, device: str = "auto", dtype: models.DType = "auto"
-) -> tuple[Filters | None, str]:
-    """The filters that a file carries with their network, or None; and in words why not, where there should be some.
+def filtered(window: Sequence[Seen], shot: ShotFilter, net: Net, codec: str) -> Yuv:
+    """The planes of the middle picture of three, in code values of 8 bits, not rounded."""
+    place = Place(window, [level(plane.error) for plane in shot.planes])
+    y, u, v = (_filtered_plane(place, number, plane, net, codec) for number, plane in enumerate(shot.planes))
+    return y, u, v
 
-    `weights` is a file that may hold the network, beside those of the package. Raises `BadInput` for what is no video,
-    and `ModelRefused` for weights of another model and for a `device` that is not there.
+
+def _filtered_plane(place: Place, number: int, plane: PlaneFilter, net: Net, codec: str) -> Tensor:
+    own_HW = place.planes[number]
+    if not plane.coefficients:
+        return own_HW
+    coefficients_LK = sidecar.coefficients(plane)
+    if coefficients_LK.numel() == 1:
+        return own_HW + general(place, number, net, codec) * coefficients_LK.item()
+    class_HW = classes(place.activity(number), [level(step) for step in plane.thresholds]) if plane.thresholds else None
+    return own_HW + combined(all_taps(place, number, net, codec), coefficients_LK, class_HW)
+
+
+def all_taps(place: Place, plane: int, net: Net, codec: str) -> Iterator[Tensor]:
+    """What the post-filter adds to a plane, and all that it is made of."""
+    yield general(place, plane, net, codec)
+    yield from place.taps(plane)()
+
+
+def general(place: Place, plane: int, net: Net, codec: str) -> Tensor:
+    """What the post-filter adds to a plane of any film."""
+    class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
+    return net(plane, place.taps(plane), class_HW, codec, place.errors[0])
+
+
+def filters(path: Path) -> tuple[Filters | None, str]:
+    """The filters that a file carries, or None; and in words why not, where there should be some.
+
+    Raises `BadInput` for what is no video.
     """
     contents = attached(path, RESTORE_TYPE)
     if not contents:
@@ -122,77 +137,63 @@ def filters(
         found = sidecar.read(contents[0], f"the restoration data of {path.name}")
     except BadInput as error:
         return None, f"its restoration data cannot be used ({error.cause}): the plain picture is shown"
-    file = known_weights().get(found.weights) if weights is None else weights
-    if file is None or bytes.fromhex(sha256(file)) != found.weights:
-        return None, "its restoration data are for other weights than these: the plain picture is shown"
-    net = models.load(MODEL, file, kind=Net, device=device, dtype=dtype)
-    lengths = {0, PLANES * net.taps}
-    if found.codec >= len(net.config.codecs) or any(len(shot.adapter) not in lengths for shot in found.shots):
-        return None, "its restoration data do not fit their weights: the plain picture is shown"
-    return (Filters(net, found) if found.shots else None), ""
+    file, info = known_weights().get(found.weights), probe(path).info
+    net = None if file is None else loaded(file)
+    if net is None or info.codec not in net.config.codecs or "420" not in info.pixel_format:
+        return None, "its restoration data are not for this file and these weights: the plain picture is shown"
+    return (Filters(found, net, info.codec) if found.shots else None), ""
 
 
 def known_weights() -> dict[bytes, Path]:
-    """The shipped sets of the network by their sha256."""
+    """The shipped sets of the post-filter by how a sidecar names them."""
     found: dict[bytes, Path] = {}
     for name in models.card(MODEL).weights:
         with suppress(ModelRefused):  # of a development tree before they are made
             path = models.weights_path(MODEL, name)
             assert path is not None  # the model has parameters
-            found[bytes.fromhex(sha256(path))] = path
+            found[identity(path)] = path
     return found
 
 
-def adapter_of(shot: ShotFilter) -> Tensor | None:
-    """The scales (planes, taps) of an adapter, if the shot has one."""
-    if not shot.adapter:
-        return None
-    steps = torch.frombuffer(bytearray(shot.adapter), dtype=torch.int8)
-    return 1 + steps.view(PLANES, -1).float() / ADAPTER_STEPS
+def identity(weights: Path) -> bytes:
+    """How a sidecar names a file of weights: the beginning of its sha256."""
+    return bytes.fromhex(sha256(weights))[:ID_BYTES]
 
 
-def codes(picture: Picture) -> Tensor:
-    """Phases (6, H, W) of a 4:2:0 picture, in code values of 8 bits as floats. Raises `ValueError` for another."""
-    own = replace(picture, rotation=0).planes()
-    if own.u is None or own.v is None:
-        raise ValueError("a picture without chroma")
-    return phases(own.y, own.u, own.v).float() * unit(own, NET_BITS)
+@cache
+def loaded(weights: Path) -> Net:
+    """The post-filter of a file. Raises `ModelRefused`."""
+    return models.load(MODEL, weights, kind=Net, device="cpu", dtype="fp32")
 
 
-def unit(own: Planes, bits: int) -> float:
-    """What a code of these planes is in codes of so many bits: studio swing gains bits by a shift (ITU-R BT.2100)."""
-    if own.colour.full_range:
-        return (2**bits - 1) / (2**own.colour.bits - 1)
-    return 2.0 ** (bits - own.colour.bits)
+def codes(picture: Picture) -> Yuv:
+    """The planes of a picture as it is stored, in code values of 8 bits. Raises `ValueError` for what is not 4:2:0."""
+    return in_codes(replace(picture, rotation=0).planes())
 
 
-def added(picture: Picture, residual_PHW: Tensor) -> Picture:
-    """A picture of 10 bits: `picture` and what is added to it, in code values of 8 bits, rounded once."""
-    own = replace(picture, rotation=0).planes()
-    assert own.u is not None and own.v is not None
+def stored(picture: Picture, made: Yuv) -> Picture:
+    """`picture` with other planes, given in code values of 8 bits, rounded once, to 10."""
     colour = replace(picture.colour, bits=BITS)
-    deep = unit(own, BITS) / unit(own, NET_BITS)
-    whole_PHW = phases(own.y, own.u, own.v).float() * unit(own, BITS) + residual_PHW.cpu() * deep
-    stored_PHW = whole_PHW.round_().clamp_(0, 2**BITS - 1).to(torch.int16)
-    parts = (plane.contiguous().view(torch.uint16) for plane in planes(stored_PHW, (own.y.shape[0], own.y.shape[1])))
-    y, u, v = parts
-    made = Planes(y, u, v, picture.time, colour, picture.cut)
-    return replace(picture, raw=from_planes(made, pixel_format=PIXEL_FORMAT), colour=colour)
+    by = scale(8, BITS, full_range=bool(colour.full_range))
+    y, u, v = ((plane * by).round_().clamp_(0, 2**BITS - 1).to(torch.int16).view(torch.uint16) for plane in made)
+    raw = from_planes(Planes(y, u, v, picture.time, colour), pixel_format=PIXEL_FORMAT)
+    return replace(picture, raw=raw, colour=colour)
 
 
-def _as_it_is(picture: Picture) -> Picture:
+def deepened(picture: Picture) -> Picture:
+    """`picture` as it is, in 10 bits."""
     colour = replace(picture.colour, bits=BITS)
     tags = colour.resolved(picture.raw.width, picture.raw.height)
     raw = converted(picture.raw, rotation=0, pixel_format=PIXEL_FORMAT, colour=tags)
     return replace(picture, raw=raw, colour=colour)
 
 
-def _changes() -> Callable[[_Seen], bool]:
+def _changes() -> Callable[[_Shown], bool]:
     last: int | None = None
 
-    def is_cut(seen: _Seen) -> bool:
+    def is_cut(shown: _Shown) -> bool:
         nonlocal last
-        cut, last = last is not None and seen.shot != last, seen.shot
+        cut, last = last is not None and shown.shot != last, shown.shot
         return cut
 
     return is_cut

@@ -63,7 +63,7 @@ def run(
         watch(Event("join", layout.frames, layout.frames))
         report = _join(job, media, process.info, folder, layout, overwrite)
         folder.remove()
-    _, unused = filters(job.input, weights=job.filter_weights, device=job.device, dtype=job.dtype)
+    _, unused = filters(job.input)
     warnings = dict.fromkeys((*media.warnings, *[unused] * bool(unused), *layout.warnings, *report.warnings))
     return replace(
         report,

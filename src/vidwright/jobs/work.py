@@ -21,6 +21,7 @@ from vidwright.core.errors import JobFailed, OutOfMemory, UsageError
 from vidwright.core.files import sha256
 from vidwright.core.memory import keep_heap_small
 from vidwright.core.overlap import overlap
+from vidwright.data.neighbours import RADIUS
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.io.reader import Picture
@@ -45,10 +46,10 @@ class Maker:
         self._job = job
         self._process = job.open(probe(job.input, max_pixels=job.max_pixels).info, threads=threads)
         needs = self._process.needs
-        self._filters, _ = filters(job.input, weights=job.filter_weights, device=job.device, dtype=job.dtype)
+        self._filters, _ = filters(job.input)
         around = 0
         if self._filters is not None:
-            around, self._filters.at_once = 2 * self._filters.radius, threads
+            around, self._filters.at_once = 2 * RADIUS, threads
         self._cursor = Cursor(job.input, keep=needs.warmup + needs.lookahead + around, max_pixels=job.max_pixels)
 
     def close(self) -> None:

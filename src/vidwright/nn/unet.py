@@ -60,11 +60,6 @@ class UNet(nn.Module):
 
     def forward(self, x_BCHW: Tensor, c_BD: Tensor | None = None) -> Tensor:
         height, width = x_BCHW.shape[-2:]
-        return self.exit(self.features(x_BCHW, c_BD))[..., :height, :width]
-
-    def features(self, x_BCHW: Tensor, c_BD: Tensor | None = None) -> Tensor:
-        """What the last convolution is given: (B, widths[0], H, W), with H and W padded to `multiple`."""
-        height, width = x_BCHW.shape[-2:]
         x_BCHW = F.pad(x_BCHW, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
         x_BCHW = self.entry(x_BCHW)
         skips: list[Tensor] = []
@@ -75,7 +70,7 @@ class UNet(nn.Module):
         x_BCHW = self.middle(x_BCHW, c_BD)
         for skip_BCHW, up, stage in zip(reversed(skips), reversed(self.ups), reversed(self.decoder), strict=True):
             x_BCHW = stage(skip_BCHW + up(x_BCHW), c_BD)
-        return x_BCHW
+        return self.exit(x_BCHW)[..., :height, :width]
 
 
 def _reach(levels: int, depth: int) -> int:
