@@ -6,15 +6,16 @@ Shapes: H rows and W columns of chroma; luma has twice as many of each, or one l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.core import Planes
-from vidwright.nn.adaptive import activity, chroma_taps, luma_taps, unrest
-from vidwright.nn.warp import warp
+from vidwright.nn.adaptive import activity, blurred, chroma_taps, in_rows, luma_taps, unrest
 from vidwright.vision.flow import Preset, optical_flow
+from vidwright.vision.move import moved
 
 #: Pictures on either side that are looked at.
 RADIUS = 1
@@ -53,17 +54,35 @@ class Place:
             self.near.append(_moved(after.planes, after.forth))
         self._active = activity(middle.planes[0])
 
-    def taps(self, plane: int) -> Callable[[], Iterator[Tensor]]:
-        """What may be added to a plane (0 to 2: y, u, v), anew at each call."""
-        own, near = self.planes[plane], [each[plane] for each in self.near]
-        if plane == 0:
-            return lambda: luma_taps(own, near, self.errors[0])
-        luma_4HW = _phases(self.planes[0], own)
-        return lambda: chroma_taps(own, near, luma_4HW, self.errors[plane], self.errors[0])
+    def taps(self, plane: int) -> Callable[[slice], Iterator[Tensor]]:
+        """What may be added to some rows of a plane (0 to 2: y, u, v), anew at each call."""
+        whole = [self.planes[plane], *(each[plane] for each in self.near)]
+        error, luma_error = self.errors[plane], self.errors[0]
+        luma = [] if plane == 0 else [self._luma_phases]
+
+        def at(rows: slice) -> Iterator[Tensor]:
+            inner, (own, *others) = in_rows(rows, whole + luma)
+            near = others[: len(self.near)]
+            taps = chroma_taps(own, near, others[-1], error, luma_error) if luma else luma_taps(own, near, error)
+            return (tap_HW[inner] for tap_HW in taps)
+
+        return at
+
+    def all_taps(self, plane: int) -> Tensor:
+        """All that may be added to a plane, (K, H, W)."""
+        return torch.stack(list(self.taps(plane)(slice(0, len(self.planes[plane])))))
 
     def activity(self, plane: int) -> Tensor:
         """How much goes on in luma around each place of a plane."""
-        return self._active if plane == 0 else _phases(self._active, self.planes[plane]).mean(dim=0)
+        return self._active if plane == 0 else self._active_of_chroma
+
+    @cached_property
+    def _luma_phases(self) -> Tensor:
+        return _phases(self.planes[0], self.planes[1])
+
+    @cached_property
+    def _active_of_chroma(self) -> Tensor:
+        return _phases(self._active, self.planes[1]).mean(dim=0)
 
     def unrest(self, plane: int) -> Tensor:
         """How little each place of a plane is like itself before and after."""
@@ -90,8 +109,11 @@ def scale(bits: int, wanted: int, *, full_range: bool) -> float:
 
 def _reduced(y_HW: Tensor) -> Tensor:
     """What motion is found on: luma at the size of chroma, a little smoothed, (1, H, W)."""
-    small_1HW = F.avg_pool2d(y_HW[None], 2, ceil_mode=True) / (2**BITS - 1)
-    return F.avg_pool2d(small_1HW, 3, stride=1, padding=1, count_include_pad=False)
+    height, width = y_HW.shape
+    even_HW = F.pad(y_HW[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
+    pairs_HW = even_HW[::2] + even_HW[1::2]
+    small_HW = pairs_HW[:, ::2] + pairs_HW[:, 1::2]
+    return blurred(small_HW).div_(4 * (2**BITS - 1))[None]
 
 
 def _motion(one_1HW: Tensor, other_1HW: Tensor) -> Tensor:
@@ -104,9 +126,7 @@ def _moved(planes: Yuv, flow_2HW: Tensor) -> Yuv:
     y, u, v = planes
     height, width = y.shape
     luma_flow = F.interpolate(2 * flow_2HW[None], scale_factor=2, mode="bilinear")[..., :height, :width]
-    luma = warp(y[None, None], luma_flow, mode="bicubic")[0, 0]
-    chroma = warp(torch.stack([u, v])[None], flow_2HW[None], mode="bicubic")[0]
-    return luma, chroma[0], chroma[1]
+    return moved(y, luma_flow[0]), moved(u, flow_2HW), moved(v, flow_2HW)
 
 
 def _phases(y_HW: Tensor, c_HW: Tensor) -> Tensor:

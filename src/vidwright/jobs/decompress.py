@@ -12,7 +12,6 @@ from pydantic import Field
 from vidwright.core import Frame, Needs, Video, VideoInfo
 from vidwright.core.errors import BadInput
 from vidwright.data.neighbours import RADIUS
-from vidwright.io.codecs import EncoderSettings
 from vidwright.io.cursor import Cursor
 from vidwright.io.reader import open_video
 from vidwright.jobs.job import Job, Process, SourceOptions
@@ -29,21 +28,16 @@ class DecompressOptions(SourceOptions):
         default="ffv1", description="Codec of the result; ffv1 keeps every code value."
     )
 
-    @property
-    def settings(self) -> EncoderSettings:
-        """How the result is encoded: with the bits of filtered pictures. Raises `UsageError`."""
-        plain = EncoderSettings(codec=self.codec, crf=self.crf, preset=self.preset)
-        formats = plain.row.formats.values()
-        return replace(plain, pixel_format=PIXEL_FORMAT if PIXEL_FORMAT in formats else None)
 
-
-class Decompress(Job, DecompressOptions):
+class Decompress(DecompressOptions, Job):  # in this order: its codec is another by default
     """Decompress one file: `run(Decompress(input=..., output=...))`."""
 
     def weights_sha256(self) -> str:
         return ""  # the input names them
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
+        found, _ = filters(self.input)
+        info = info if found is None else replace(info, pixel_format=PIXEL_FORMAT)
         return Process(Needs(), info, lambda frames, begin: (frame for frame in frames), native=True)
 
 

@@ -26,7 +26,7 @@ from vidwright.core.window import windows
 from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
 from vidwright.io.cursor import Cursor
 from vidwright.jobs.film import Film
-from vidwright.jobs.restore import all_taps, codes
+from vidwright.jobs.restore import codes
 from vidwright.jobs.segments import Segment
 from vidwright.jobs.sidecar import (
     MOST_FINENESS,
@@ -42,7 +42,7 @@ from vidwright.jobs.sidecar import (
     written,
 )
 from vidwright.jobs.trials import truth
-from vidwright.models.compress.postfilter import Net
+from vidwright.models.compress.postfilter import Net, places
 from vidwright.nn.adaptive import classes
 from vidwright.nn.least_squares import Sums, sums
 
@@ -109,7 +109,9 @@ class _Part:
     """A picture's plane: what may be added (K, M) and what is missing (M,) of its places, and their activity (M,)."""
 
     def __init__(self, place: Place, plane: int, missing_HW: Tensor, net: Net, codec: str) -> None:
-        self.taps = torch.stack([tap_HW.flatten() for tap_HW in all_taps(place, plane, net, codec)])
+        class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
+        general_HW = net(plane, place.taps(plane), class_HW, codec, place.errors[0])
+        self.taps = torch.cat([general_HW[None], place.all_taps(plane)]).flatten(1)
         self.missing, self.active = missing_HW.flatten(), place.activity(plane).flatten()
         self.floor = LEAST_ERROR * self.missing.numel()
 

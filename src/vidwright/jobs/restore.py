@@ -106,23 +106,15 @@ def _filtered_plane(place: Place, number: int, plane: PlaneFilter, net: Net, cod
     own_HW = place.planes[number]
     if not plane.coefficients:
         return own_HW
-    coefficients_LK = sidecar.coefficients(plane)
-    if coefficients_LK.numel() == 1:
-        return own_HW + general(place, number, net, codec) * coefficients_LK.item()
-    class_HW = classes(place.activity(number), [level(step) for step in plane.thresholds]) if plane.thresholds else None
-    return own_HW + combined(all_taps(place, number, net, codec), coefficients_LK, class_HW)
-
-
-def all_taps(place: Place, plane: int, net: Net, codec: str) -> Iterator[Tensor]:
-    """What the post-filter adds to a plane, and all that it is made of."""
-    yield general(place, plane, net, codec)
-    yield from place.taps(plane)()
-
-
-def general(place: Place, plane: int, net: Net, codec: str) -> Tensor:
-    """What the post-filter adds to a plane of any film."""
-    class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
-    return net(plane, place.taps(plane), class_HW, codec, place.errors[0])
+    told_LK = sidecar.coefficients(plane)
+    class_HW = places(number, place.activity(number), place.unrest(number), place.errors)
+    general_GK = net.coefficients(number, codec, place.errors[0])
+    if told_LK.numel() == 1:
+        return own_HW + combined(place.taps(number), general_GK * told_LK, class_HW)
+    # What is told of the film and what is known of all films are coefficients of the same taps: one pass does both.
+    both_LGK = told_LK[:, :1, None] * general_GK + told_LK[:, None, 1:]
+    film_HW = classes(place.activity(number), [level(step) for step in plane.thresholds])
+    return own_HW + combined(place.taps(number), both_LGK.flatten(0, 1), film_HW * len(general_GK) + class_HW)
 
 
 def filters(path: Path) -> tuple[Filters | None, str]:

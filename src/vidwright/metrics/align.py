@@ -18,6 +18,7 @@ from vidwright.core import Colour, Planes
 class Pair:
     """Planes of A and B that can be subtracted: code values on the scale 0..`peak`, chroma empty when one has none.
 
+    Where one was brought to more bits, `peak` is what its own became, so that depth by itself gains nothing.
     `notes` name every change that was made, in words for the user.
     """
 
@@ -42,7 +43,8 @@ def align(a: Planes, b: Planes) -> Pair:
             "so the figures say how far the two lie apart, not how faithful B is"
         )
     luma = _match(_deepen(a.y, a.colour, bits), _deepen(b.y, b.colour, bits), bits)
-    return Pair(luma, tuple(_chroma(a, b, bits, notes)), 2.0**bits - 1, tuple(notes))
+    lesser = min(a.colour, b.colour, key=lambda colour: colour.bits)
+    return Pair(luma, tuple(_chroma(a, b, bits, notes)), (2.0**lesser.bits - 1) * _gain(lesser, bits), tuple(notes))
 
 
 def _chroma(a: Planes, b: Planes, bits: int, notes: list[str]) -> list[tuple[Tensor, Tensor]]:
@@ -62,9 +64,11 @@ def _deepen(plane: Tensor, colour: Colour, bits: int) -> Tensor:
     """Studio swing gains bits by a shift, full range by a stretch (ITU-R BT.2100): white must stay white."""
     if colour.bits == bits:
         return plane
-    full = bool(colour.full_range)
-    factor = (2**bits - 1) / (2**colour.bits - 1) if full else 2.0 ** (bits - colour.bits)
-    return plane.to(torch.float32) * factor
+    return plane.to(torch.float32) * _gain(colour, bits)
+
+
+def _gain(colour: Colour, bits: int) -> float:
+    return (2**bits - 1) / (2**colour.bits - 1) if colour.full_range else 2.0 ** (bits - colour.bits)
 
 
 def _match(a: Tensor, b: Tensor, bits: int) -> tuple[Tensor, Tensor]:

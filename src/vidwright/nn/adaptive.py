@@ -14,7 +14,8 @@ Shapes: H rows and W columns of a plane, K taps, L classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -33,6 +34,8 @@ LUMA_PHASES, PHASE_CLIP = 4, 4.0
 LUMA_TAPS = len(DIAMOND) * len(AROUND) + len(IN_TIME)
 CHROMA_TAPS = len(DIAMOND) * (len(CHROMA_AROUND) + len(FROM_LUMA)) + len(CHROMA_IN_TIME) + LUMA_PHASES
 
+#: Rows that are filtered at a time.
+STRIPE_ROWS = 48
 #: Side of the square over which activity is a mean.
 SQUARE = 5
 
@@ -62,7 +65,7 @@ def chroma_taps(
 def activity(y_HW: Tensor) -> Tensor:
     """How much goes on around each place: the mean of the magnitudes of second differences, across and down."""
     across_HW, down_HW = (one_HW.add_(other_HW).abs_() for one_HW, other_HW in _opposite(y_HW, DIAMOND[:2]))
-    return F.avg_pool2d(across_HW.add_(down_HW)[None], SQUARE, stride=1, padding=SQUARE // 2)[0]
+    return _mean(across_HW.add_(down_HW))
 
 
 def unrest(c_HW: Tensor, near: Sequence[Tensor]) -> Tensor:
@@ -70,8 +73,7 @@ def unrest(c_HW: Tensor, near: Sequence[Tensor]) -> Tensor:
     changes = [(other_HW - c_HW).abs_() for other_HW in near]
     if not changes:
         return torch.zeros_like(c_HW)
-    mean_HW = sum(changes, start=torch.zeros_like(c_HW)).div_(len(changes))
-    return F.avg_pool2d(mean_HW[None], SQUARE, stride=1, padding=SQUARE // 2)[0]
+    return _mean(functools.reduce(Tensor.add_, changes).div_(len(changes)))
 
 
 def classes(activity_HW: Tensor, thresholds: Sequence[float]) -> Tensor:
@@ -79,15 +81,42 @@ def classes(activity_HW: Tensor, thresholds: Sequence[float]) -> Tensor:
     return torch.bucketize(activity_HW, torch.tensor(thresholds, dtype=activity_HW.dtype))
 
 
-def combined(taps: Iterable[Tensor], coefficients_LK: Tensor, class_HW: Tensor | None) -> Tensor:
-    """The sum of the taps, each by the coefficient that the class of a place has for it; without classes L is 1."""
-    sum_HW: Tensor | None = None
-    for tap_HW, coefficient_L in zip(taps, coefficients_LK.unbind(1), strict=True):
-        by = coefficient_L[0] if class_HW is None else coefficient_L[class_HW]
-        sum_HW = tap_HW * by if sum_HW is None else sum_HW.addcmul_(tap_HW, by)
-    if sum_HW is None:
-        raise ValueError("a filter without taps")
+def combined(taps: Callable[[slice], Iterable[Tensor]], coefficients_LK: Tensor, class_HW: Tensor) -> Tensor:
+    """The sum of the taps, each by the coefficient that the class of a place has for it, (H, W).
+
+    `taps` are asked for some rows at a time, so that what is worked on stays in the processor's cache.
+    """
+    sum_HW = torch.empty(class_HW.shape)
+    columns_KL = coefficients_LK.T.contiguous()
+    for top in range(0, len(sum_HW), STRIPE_ROWS):
+        rows = slice(top, min(top + STRIPE_ROWS, len(sum_HW)))
+        part_HW, own_M = sum_HW[rows].zero_(), class_HW[rows].flatten()
+        for tap_HW, coefficient_L in zip(taps(rows), columns_KL, strict=True):
+            part_HW.addcmul_(tap_HW, coefficient_L.index_select(0, own_M).view_as(part_HW))  # 4 times faster than [...]
     return sum_HW
+
+
+def in_rows(rows: slice, planes: Sequence[Tensor]) -> tuple[slice, list[Tensor]]:
+    """These rows of planes with as many around as taps reach, and where in the result the rows themselves are."""
+    first = max(rows.start - REACH, 0)
+    return slice(rows.start - first, rows.stop - first), [plane[..., first : rows.stop + REACH, :] for plane in planes]
+
+
+def blurred(x_HW: Tensor) -> Tensor:
+    """By [1 2 1] / 4, down and across; the border is repeated."""
+    padded = F.pad(x_HW[None], (1, 1, 1, 1), mode="replicate")[0]
+    down = (padded[:-2] + padded[2:]).add_(padded[1:-1], alpha=2)
+    return (down[:, :-2] + down[:, 2:]).add_(down[:, 1:-1], alpha=2).div_(16)
+
+
+def _mean(x_HW: Tensor) -> Tensor:
+    """Over the square around each place, with zeros beyond the border: `F.avg_pool2d` in a tenth of its time."""
+    height, width = x_HW.shape
+    half = SQUARE // 2
+    padded = F.pad(x_HW, (half, half, half, half))
+    down = functools.reduce(Tensor.add_, [padded[n : n + height] for n in range(1, SQUARE)], padded[:height].clone())
+    across = [down[:, n : n + width] for n in range(1, SQUARE)]
+    return functools.reduce(Tensor.add_, across, down[:, :width].clone()).div_(SQUARE**2)
 
 
 def _around(c_HW: Tensor, levels: Sequence[float]) -> Iterator[Tensor]:
@@ -109,5 +138,6 @@ def _opposite(c_HW: Tensor, places: Sequence[tuple[int, int]]) -> Iterator[tuple
 
 def _in_time(c_HW: Tensor, near: Sequence[Tensor], levels: Sequence[float]) -> Iterator[Tensor]:
     """Clipped differences of the same place before and after, of all together, level by level."""
+    changes = [other_HW - c_HW for other_HW in near] or [torch.zeros_like(c_HW)]
     for level in levels:
-        yield sum(((other_HW - c_HW).clamp_(-level, level) for other_HW in near), start=torch.zeros_like(c_HW))
+        yield functools.reduce(Tensor.add_, [change_HW.clamp(-level, level) for change_HW in changes])

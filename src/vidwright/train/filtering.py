@@ -96,8 +96,7 @@ def _learned(copy: Copy) -> list[tuple[int, Sums]]:
 
 def _sums(place: Place, plane: int, missing_HW: Tensor) -> Sums:
     class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
-    taps_KM = torch.stack([tap_HW.flatten() for tap_HW in place.taps(plane)()])
-    return sums(taps_KM, missing_HW.flatten(), class_HW.flatten(), CLASSES[plane])
+    return sums(place.all_taps(plane).flatten(1), missing_HW.flatten(), class_HW.flatten(), CLASSES[plane])
 
 
 def _judged(net: Net, copy: Copy) -> Iterator[tuple[str, float, float]]:

@@ -60,10 +60,10 @@ class Net(nn.Module):
         return own_CRLK[self.config.codecs.index(codec), rate_of(luma_error)].float()
 
     def forward(
-        self, plane: int, taps: Callable[[], Iterator[Tensor]], class_HW: Tensor, codec: str, luma_error: float
+        self, plane: int, taps: Callable[[slice], Iterator[Tensor]], class_HW: Tensor, codec: str, luma_error: float
     ) -> Tensor:
-        """What is to be added to a plane, (H, W), by its taps and by the classes of `places`."""
-        return combined(taps(), self.coefficients(plane, codec, luma_error), class_HW)
+        """What is to be added to a plane, (H, W), by its taps, asked for by rows, and by the classes of `places`."""
+        return combined(taps, self.coefficients(plane, codec, luma_error), class_HW)
 
 
 def rate_of(luma_error: float) -> int:
