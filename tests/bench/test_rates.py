@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from vidwright.cli.main import run as main
 from vidwright.core.errors import BadInput
 from vidwright.io import probe
 from vidwright.io.codecs import EncoderSettings
+from vidwright.io.join import SegmentPart, join
 from vidwright.io.writer import encode_segment
 from vidwright.metrics.bd import bd_rate
 
@@ -28,15 +30,20 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
     few = {name: rates.ENCODERS[name] for name in ("x264 medium", "SVT-AV1 8")}
     monkeypatch.setattr(rates, "ENCODERS", few)
     found = list(rates.points([clip]))
-    assert [(coded.encoder, coded.crf) for coded in found] == [
-        (name, crf) for name, settings in few.items() for crf in rates.CRFS[settings.codec]
-    ]
-    for first, *_, last in (found[:4], found[4:]):
+    both = [(name, crf) for crf in rates.CRFS["h264"] for name in ("x264 medium", rates.FILTERED["x264 medium"])]
+    assert [(coded.encoder, coded.crf) for coded in found] == both + [("SVT-AV1 8", crf) for crf in rates.CRFS["av1"]]
+    for plain, filtered in zip(found[:8:2], found[1:8:2], strict=True):
+        assert filtered.bytes >= plain.bytes and filtered.figures["psnr_y"] >= plain.figures["psnr_y"]
+        assert (filtered.bytes > plain.bytes) == (filtered.figures != plain.figures)
+    assert any(filtered.bytes > plain.bytes for plain, filtered in zip(found[:8:2], found[1:8:2], strict=True))
+    for first, *_, last in (found[:8:2], found[8:]):
         assert first.bytes > last.bytes and all(first.figures[name] > last.figures[name] for name in rates.FIGURES)
         assert first.encode_fps > 0 and first.decode_fps > 0
     with rates.Reader(clip, cuts=False) as reader:
-        made = encode_segment(reader, probe(clip).info, clip.with_name("b.mp4"), EncoderSettings("h264", 23))
-    assert found[0].bytes == made.bytes
+        settings, segment = EncoderSettings("h264", 23), clip.with_name("b.mp4")
+        encode_segment(reader, probe(clip).info, segment, settings)
+    parts = [SegmentPart(segment, Fraction(0))]
+    assert found[0].bytes == join(parts, None, clip.with_name("b.mkv"), info=probe(clip).info, settings=settings).bytes
     assert "x264 medium" in rates.text(found, savings(found))
     assert rates.as_json(found, [], {})["points"][0]["figures"]["vmaf"] == found[0].figures["vmaf"]
 

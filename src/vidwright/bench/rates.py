@@ -95,15 +95,21 @@ class Saving:
 
 
 def points(
-    files: Iterable[Path], *, frames: int = FRAMES, watch: Callable[[str], None] = lambda line: None
+    files: Iterable[Path],
+    *,
+    only: Sequence[str] = (),
+    frames: int = FRAMES,
+    watch: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Coded]:
-    """Every clip by every encoder at all its CRFs, as they are done."""
+    """Every clip by every encoder, or `only` by those that begin with one of these, at all its CRFs, as it is done."""
     with tempfile.TemporaryDirectory() as place, one_torch_thread():
         for file in files:
             with Reader(file, cuts=False) as reader:
                 pictures = list(islice(reader, frames))
             truth = [picture.planes() for picture in pictures]
             for encoder, settings in ENCODERS.items():
+                if only and not encoder.startswith(tuple(only)):
+                    continue
                 watch(f"{file.stem}: {encoder}")
                 for crf in CRFS[settings.codec]:
                     yield from _coded(file, encoder, crf, pictures, truth, Path(place))
@@ -134,7 +140,7 @@ def _coded(
     yield Coded(file.stem, encoder, crf, size, len(pictures) / seconds, speed, figures)
     if encoder in FILTERED:
         net, weights = network(settings, path)
-        shot, _ = fitted(segment, map(in_codes, truth), len(pictures), made.payload, net, settings.codec)
+        shot = fitted(segment, map(in_codes, truth), len(pictures), net, settings.codec, size=made.payload)
         seconds = time.monotonic() - began
         if not shot.plain:
             found = Sidecar(weights, (replace(shot, milliseconds=FOR_EVER),))
@@ -205,6 +211,8 @@ def text(found: Sequence[Coded], rows: Sequence[Saving]) -> str:
     lines.append(f"{'frames per second':34}{'encode':>9}{'decode':>9}")
     for encoder in ROWS:
         own = [coded for coded in found if coded.encoder == encoder]
+        if not own:
+            continue
         speeds = (math.exp(math.fsum(map(math.log, values)) / len(own)) for values in _speeds(own))
         lines.append(f"{encoder:34}" + "".join(f"{speed:9.0f}" for speed in speeds))
     return "\n".join(lines)

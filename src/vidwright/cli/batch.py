@@ -114,7 +114,7 @@ def _words(result: Report | Estimate) -> str:
             f"{result.output}: {result.frames} frames in {result.seconds:.1f} s "
             f"({result.frames / result.seconds:.1f} fps), {size(result.bytes)}"
         ]
-        lines += [f"  {words}" for words in [_quality(result)] if words]
+        lines += [f"  {words}" for words in (_quality(result), _restored(result)) if words]
         lines += [f"  damaged input: {result.damage}"] * bool(result.damage)
     else:
         time = "unknown time" if result.seconds is None else f"about {result.seconds:.0f} s"
@@ -140,6 +140,18 @@ def _quality(report: Report) -> str:
     spread = f"crf {min(crfs):g}" + ("" if min(crfs) == max(crfs) else f" to {max(crfs):g}")
     how = "lossless" if report.details["job"]["lossless"] else spread
     return f"{found['measure']} {figures} (frame {found['worst_frame']}); {report.details['encoder']}, {how}"
+
+
+def _restored(report: Report) -> str:
+    """What the filters of a file are worth; nothing where there are none."""
+    found: dict[str, Any] | None = report.details.get("restored")
+    if found is None:
+        return ""
+    cost = f"{found['bytes']} bytes for {found['shots']} of {report.details['segments']} shots"
+    if "measure" not in found:
+        return f"filters: {cost}"
+    figures = ", ".join(f"{at} {found[at]:.4g}" for at in ("mean", "p5", "worst") if found[at] is not None)
+    return f"by `vidwright decompress`: {found['measure']} {figures}; {cost}"
 
 
 def sampled(options: R, sample: str | None) -> R:

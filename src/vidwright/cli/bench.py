@@ -191,6 +191,7 @@ def compress(
     targets: Annotated[bool, Parameter(negative=())] = False,
     codec: Literal["av1", "hevc", "h264"] = "av1",
     without: Names = None,
+    only: Names = None,
     quick: Annotated[bool, Parameter(negative=())] = False,
     json: Path | None = None,
 ) -> None:
@@ -206,6 +207,8 @@ def compress(
         The codec of these.
     without
         Clips, by their names without suffix, that are left out of the means.
+    only
+        Only encoders whose names begin so, such as ours.
     quick
         Only a few frames of one clip.
     json
@@ -221,7 +224,8 @@ def compress(
         print(promises.text(kept))
         content = {"schema": 1, "machine": facts, "runs": promises.as_json(kept)}
     else:
-        found = list(rates.points(files, frames=rates.QUICK if quick else rates.FRAMES, watch=say))
+        frames = rates.QUICK if quick else rates.FRAMES
+        found = list(rates.points(files, only=only or (), frames=frames, watch=say))
         saved = rates.savings(found, without=without or ())
         print(rates.text(found, saved))
         content = rates.as_json(found, saved, facts)

@@ -32,6 +32,7 @@ from vidwright.jobs.sidecar import (
     MOST_FINENESS,
     PLANE,
     PLANES,
+    SHOT,
     PlaneFilter,
     ShotFilter,
     Sidecar,
@@ -39,7 +40,6 @@ from vidwright.jobs.sidecar import (
     level,
     step,
     steps,
-    written,
 )
 from vidwright.jobs.trials import truth
 from vidwright.models.compress.postfilter import Net, places
@@ -54,6 +54,8 @@ SHARES: tuple[tuple[float, ...], ...] = ((), (0.67,), (0.33, 0.67, 0.85))
 WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 #: Decibels that twice the bytes are worth: 2.3 to 3.8 were measured of AV1.
 OCTAVE_GAIN = 3.5
+#: Bytes that an attachment takes whatever is in it.
+AROUND = 120
 #: A mean squared error that is as good as none.
 LEAST_ERROR = 1e-3
 #: Places whose activity is looked at to part them evenly: one of so many.
@@ -66,15 +68,14 @@ def gated(film: Film, chosen: Mapping[int, float], source: Cursor, net: Net, wei
     `source` reads what the film is made of; `weights` name those of the post-filter.
     """
     shots: list[ShotFilter] = []
-    gain, points, end = 0.0, film.points(chosen), 0
+    points, end, share = film.points(chosen), 0, math.ceil(AROUND / len(film.plan.segments))
     for segment in film.plan.segments:
         began, end = end, max(end + 1, round(1000 * (segment.end - film.span[0])))
         path, size = film.trials.file(segment.number, chosen[segment.number]), points[segment.number].bytes
-        shot, won = fitted(path, wanted(film, source, segment), segment.frames, size, net, film.settings.codec)
+        true = wanted(film, source, segment)
+        shot = fitted(path, true, segment.frames, net, film.settings.codec, size=size, more=share)
         shots.append(replace(shot, milliseconds=end - began))
-        gain += won * segment.frames / film.plan.frames
-    overhead = len(written(Sidecar(weights, ()))) / sum(point.bytes for point in points.values())
-    return Sidecar(weights, tuple(shots)) if gain > OCTAVE_GAIN * math.log2(1 + overhead) else None
+    return None if all(shot.plain for shot in shots) else Sidecar(weights, tuple(shots))
 
 
 def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
@@ -83,26 +84,35 @@ def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
 
 
 @torch.inference_mode()
-def fitted(path: Path, true: Iterable[Yuv], frames: int, size: int, net: Net, codec: str) -> tuple[ShotFilter, float]:
-    """The filter of a shot whose file has so many frames and takes `size` bytes, and its gain in dB net of its own.
+def fitted(
+    path: Path, true: Iterable[Yuv], frames: int, net: Net, codec: str, *, size: int, more: int = AROUND
+) -> ShotFilter:
+    """The filter of a shot whose file has so many frames and takes `size` bytes; its length in it is not known here.
 
-    The shot's length in it is not known here.
+    A plane is filtered where its gain is worth its bytes, and the shot where that of luma alone is worth all of them
+    and the `more` that an attachment takes anyway: so a film is not worse by any figure than without.
     """
     examples = list(_examples(path, true, frames))
     errors = [step(_rms([missing[plane] for _, missing in examples])) for plane in range(PLANES)]
     looked_at = [(Place(window, [level(error) for error in errors]), missing) for window, missing in examples]
     planes: list[PlaneFilter] = []
-    gain = 0.0
+    gains: list[float] = []
     for number in range(PLANES):
         parts = [_Part(place, number, missing[number], net, codec) for place, missing in looked_at]
-        best, most = PlaneFilter(errors[number]), 0.0
+        best, most, gain = PlaneFilter(errors[number]), 0.0, 0.0
         for plane, won in _candidates(parts, errors[number]):
-            net_of_bytes = WEIGHTS[number] * won - OCTAVE_GAIN * math.log2(1 + len(PLANE.write(plane)) / size)
+            net_of_bytes = WEIGHTS[number] * won - _worth(len(PLANE.write(plane)), size)
             if net_of_bytes > most:
-                best, most = plane, net_of_bytes
+                best, most, gain = plane, net_of_bytes, won
         planes.append(best)
-        gain += most
-    return ShotFilter(1, *planes), gain
+        gains.append(gain)
+    shot = ShotFilter(1, *planes)
+    return shot if gains[0] > _worth(len(SHOT.write(shot)) + more, size) else ShotFilter(1)
+
+
+def _worth(more: int, size: int) -> float:
+    """The decibels that so many more bytes would buy."""
+    return OCTAVE_GAIN * math.log2(1 + more / size)
 
 
 class _Part:
