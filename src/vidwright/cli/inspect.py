@@ -221,6 +221,7 @@ def _self_test() -> tuple[str, str]:
     from vidwright.core import Frame, Video, VideoInfo
     from vidwright.io import open_video, save_video
     from vidwright.models import card, load, names
+    from vidwright.models.compress import postfilter
     from vidwright.nn.model import FrameModel, InterpolationModel
 
     random = torch.Generator().manual_seed(0)
@@ -232,6 +233,8 @@ def _self_test() -> tuple[str, str]:
             return list(net.stream([first]))[:: net.needs.rate]
         if isinstance(net, InterpolationModel):
             return net.between(first, second, [Fraction(1, 2)])
+        if isinstance(net, postfilter.Net):
+            return [first.with_data(_filtered(net, 255 * first.data[0]).expand(3, -1, -1))]
         asked = inspect.signature(net.sample).parameters.values()  # some generators make nothing of nothing
         given = {each.name: clip for each in asked if each.default is each.empty and each.name in ("clip", "like")}
         return list(net.sample(length=1, size=(24, 24), seed=0, **given))
@@ -247,6 +250,17 @@ def _self_test() -> tuple[str, str]:
         save_video(Video(VideoInfo(24, 24, Fraction(25), Fraction(1, 25)), lambda: iter([first])), path)
         count = sum(1 for _ in open_video(path))
     return f"{len(ready)} models run, a file was written and read", "" if count == 1 else "reinstall PyAV"
+
+
+def _filtered(net: Any, y_HW: Any) -> Any:
+    """What a post-filter adds to a still of luma."""
+    from vidwright.data.neighbours import Place, Seen
+    from vidwright.models.compress.postfilter import places
+
+    still = Seen((y_HW, y_HW[::2, ::2], y_HW[::2, ::2]), None)
+    place = Place([still] * 3, [1.0] * 3)
+    class_HW = places(0, place.activity(0), place.unrest(0), place.errors)
+    return net(0, place.taps(0), class_HW, net.config.codecs[0], place.errors[0])
 
 
 _CHECKS: dict[str, Callable[[], tuple[str, str]]] = {

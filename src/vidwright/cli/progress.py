@@ -21,7 +21,7 @@ LINE_EVERY = 10.0
 
 STAGES = {
     "plan": "reading",
-    "work": "enhancing",
+    "work": "working on",
     "generate": "generating",
     "encode": "encoding",
     "join": "joining",
