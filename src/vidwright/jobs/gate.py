@@ -25,6 +25,7 @@ from torch import Tensor
 from vidwright.core.window import windows
 from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
 from vidwright.io.cursor import Cursor
+from vidwright.io.probe import probe
 from vidwright.jobs.film import Film
 from vidwright.jobs.restore import codes
 from vidwright.jobs.segments import Segment
@@ -48,6 +49,8 @@ from vidwright.nn.least_squares import Sums, sums
 
 #: Pictures of a shot that are looked at, anywhere in it: at regular distances all might be of one layer of the GOP.
 LOOKED_AT = 16
+#: Large pictures have places enough, and take memory: of 1080p it is four pictures.
+LOOKED_AT_PIXELS = 2**23
 #: Shares of places below each threshold, for as many classes as are tried; finest where most goes on.
 SHARES: tuple[tuple[float, ...], ...] = ((), (0.67,), (0.33, 0.67, 0.85))
 #: What luma and both chroma planes count: 6:1:1, as in the common test conditions of JVET.
@@ -98,9 +101,8 @@ def fitted(
     planes: list[PlaneFilter] = []
     gains: list[float] = []
     for number in range(PLANES):
-        parts = [_Part(place, number, missing[number], net, codec) for place, missing in looked_at]
         best, most, gain = PlaneFilter(errors[number]), 0.0, 0.0
-        for plane, won in _candidates(parts, errors[number]):
+        for plane, won in _candidates(looked_at, number, errors[number], net, codec):
             net_of_bytes = WEIGHTS[number] * won - _worth(len(PLANE.write(plane)), size)
             if net_of_bytes > most:
                 best, most, gain = plane, net_of_bytes, won
@@ -115,53 +117,55 @@ def _worth(more: int, size: int) -> float:
     return OCTAVE_GAIN * math.log2(1 + more / size)
 
 
-class _Part:
-    """A picture's plane: what may be added (K, M) and what is missing (M,) of its places, and their activity (M,)."""
-
-    def __init__(self, place: Place, plane: int, missing_HW: Tensor, net: Net, codec: str) -> None:
-        class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
-        general_HW = net(plane, place.taps(plane), class_HW, codec, place.errors[0])
-        self.taps = torch.cat([general_HW[None], place.all_taps(plane)]).flatten(1)
-        self.missing, self.active = missing_HW.flatten(), place.activity(plane).flatten()
-        self.floor = LEAST_ERROR * self.missing.numel()
-
-    def sums(self, thresholds: Sequence[float]) -> Sums:
-        """Of each class of its places."""
-        return sums(self.taps, self.missing, classes(self.active, thresholds), len(thresholds) + 1)
-
-
-def _candidates(parts: Sequence[_Part], error: int) -> Iterator[tuple[PlaneFilter, float]]:
+def _candidates(
+    looked_at: Sequence[tuple[Place, Yuv]], number: int, error: int, net: Net, codec: str
+) -> Iterator[tuple[PlaneFilter, float]]:
     """Filters of a plane with more and more bytes, and what they gain in dB."""
-    active_M = torch.cat([part.active[::SPARSE] for part in parts])
-    for shares in SHARES:
-        told = [step(float(torch.quantile(active_M, share))) for share in shares]
-        own = [part.sums([level(each) for each in told]) for part in parts]
+    active_M = torch.cat([place.activity(number).flatten()[::SPARSE] for place, _ in looked_at])
+    told = [[step(float(torch.quantile(active_M, share))) for share in shares] for shares in SHARES]
+    thresholds = [[level(each) for each in own] for own in told]
+    # Of each picture only its sums are kept: its taps are some dozens of planes.
+    rows = [_sums(place, number, missing[number], net, codec, thresholds) for place, missing in looked_at]
+    for steps_told, own in zip(told, zip(*rows, strict=True), strict=True):
         # Each picture counts by its PSNR, so each is divided by what it misses.
-        counted = [
-            each.scaled(1 / (float(each.missing.sum()) + part.floor)) for each, part in zip(own, parts, strict=True)
-        ]
-        total = functools.reduce(operator.add, counted)
-        if not shares:
-            yield _judged(parts, own, PlaneFilter(error, b"", 0, steps(total.first().solved(), 0)))
+        total = functools.reduce(operator.add, [each.scaled(1 / (_error(each) + LEAST_ERROR)) for each in own])
+        if not steps_told:
+            yield _judged([each.first() for each in own], PlaneFilter(error, b"", 0, steps(total.first().solved(), 0)))
         best_LK = total.solved()
         for fineness in range(MOST_FINENESS + 1):
-            yield _judged(parts, own, PlaneFilter(error, bytes(told), fineness, steps(best_LK, fineness)))
+            yield _judged(own, PlaneFilter(error, bytes(steps_told), fineness, steps(best_LK, fineness)))
 
 
-def _judged(parts: Sequence[_Part], own: Sequence[Sums], plane: PlaneFilter) -> tuple[PlaneFilter, float]:
-    coefficients_LK = coefficients(plane)
-    gains: list[float] = []
-    for part, each in zip(parts, own, strict=True):
-        told = each.first() if coefficients_LK.shape[1] == 1 else each
-        left = told.left(coefficients_LK)
-        gains.append(10 * math.log10((float(each.missing.sum()) + part.floor) / (left + part.floor)))
-    return plane, math.fsum(gains) / len(gains)
+def _sums(
+    place: Place, plane: int, missing_HW: Tensor, net: Net, codec: str, thresholds: Sequence[Sequence[float]]
+) -> list[Sums]:
+    """The sums of a picture's plane by each way to part its places, as means over all of them."""
+    class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
+    general_HW = net(plane, place.taps(plane), class_HW, codec, place.errors[0])
+    taps_KM = torch.cat([general_HW[None], place.all_taps(plane)]).flatten(1)
+    missing_M, active_M = missing_HW.flatten(), place.activity(plane).flatten()
+    return [
+        sums(taps_KM, missing_M, classes(active_M, own), len(own) + 1).scaled(1 / missing_M.numel())
+        for own in thresholds
+    ]
+
+
+def _judged(own: Sequence[Sums], plane: PlaneFilter) -> tuple[PlaneFilter, float]:
+    """A filter and what it gains: the mean of that in each picture's PSNR."""
+    told_LK = coefficients(plane)
+    left = [(_error(each) + LEAST_ERROR) / (each.left(told_LK) + LEAST_ERROR) for each in own]
+    return plane, 10 * math.fsum(map(math.log10, left)) / len(left)
+
+
+def _error(of: Sums) -> float:
+    return float(of.missing.sum())
 
 
 def _examples(path: Path, true: Iterable[Yuv], frames: int) -> Iterator[tuple[tuple[Seen, ...], Yuv]]:
     """Some pictures of a shot's file, each between its neighbours, and what is missing of them."""
-    order = torch.randperm(frames, generator=torch.Generator().manual_seed(0))
-    looked_at = {int(number) for number in order[:LOOKED_AT]}
+    order, info = torch.randperm(frames, generator=torch.Generator().manual_seed(0)), probe(path).info
+    count = min(LOOKED_AT, max(LOOKED_AT_PIXELS // (info.width * info.height), 1))
+    looked_at = {int(number) for number in order[:count]}
     near = {number + way for number in looked_at for way in range(-RADIUS, RADIUS + 1)}
 
     def seen(coded: Cursor) -> Iterator[Seen | None]:
