@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import pytest
 import torch
 
@@ -171,6 +172,19 @@ def test_a_shot_that_comes_out_worse_stays_as_it_is(source, tmp_path, monkeypatc
     assert compare(source, undone).figure("psnr").mean == pytest.approx(report.details["restored"]["mean"], abs=2e-4)
 
 
+def test_where_all_shots_come_out_worse_the_file_is_the_plain_one(source, made, tmp_path, monkeypatch):
+    def worse(*given, **options):
+        found = gate.gated(*given, **options)
+        bad = replace(found.shots[0].y, thresholds=b"", fineness=0, coefficients=(-60,))
+        return replace(found, shots=tuple(replace(shot, y=bad) for shot in found.shots))
+
+    monkeypatch.setattr(attach, "gated", worse)
+    report = run(job(source, tmp_path / "out.mkv"))
+    plain = run(job(source, tmp_path / "plain.mkv", restore="off"))
+    assert "restored" not in report.details and report.bytes == report.output.stat().st_size
+    assert report.output.read_bytes() == plain.output.read_bytes()
+
+
 def test_nothing_is_added_where_nothing_is_won(source, tmp_path, monkeypatch):
     monkeypatch.setattr(gate, "OCTAVE_GAIN", 1e4)
     report = run(job(source, tmp_path / "out.mkv"))
@@ -252,3 +266,11 @@ def test_code_values_come_back(tmp_path, full_range, bits, size):
 def test_quality_that_cannot_be_reached_is_still_refused(source, tmp_path):
     with pytest.raises(QualityMissed):
         run(job(source, tmp_path / "out.mkv", crf=None, target_quality="psnr=90"))
+
+
+def test_opencv_opens_the_file_and_shows_the_plain_stream(made):
+    capture = cv2.VideoCapture(str(made.output))
+    shown = 0
+    while capture.read()[0]:
+        shown += 1
+    assert shown == FRAMES

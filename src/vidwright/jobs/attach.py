@@ -94,6 +94,7 @@ def attached(
     verdict = verify(film, made.output, watch, source, max_pixels, filters=Filters(found, net, film.settings.codec))
     better, frames = _without_worse(film, found, plain, verdict)
     if all(shot.plain for shot in better.shots):
+        film.joined(chosen, watch)  # in the place of the one with filters
         return None
     if better != found:
         made = _joined(film, chosen, better, watch)
