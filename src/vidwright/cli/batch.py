@@ -12,11 +12,13 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
+from vidwright.cli.files import distinct, output
 from vidwright.cli.main import error_as_json
 from vidwright.cli.progress import Style, shown
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core import Report
 from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, UsageError, VidwrightError
+from vidwright.io.codecs import CODECS
 from vidwright.jobs.compress import Compress
 from vidwright.jobs.estimate import Estimate, estimate, forecast
 from vidwright.jobs.job import Job, Range
@@ -171,3 +173,13 @@ def default_suffix(source: Path, containers: Sequence[str]) -> str:
     """The source's own container where the codec may go into it, else Matroska, which holds everything."""
     suffix = source.suffix[1:].lower()
     return suffix if suffix in containers else "mkv" if "mkv" in containers else containers[0]
+
+
+def outputs_of(sources: Sequence[Path], out: str | None, pattern: str, codec: str) -> list[Path]:
+    """Where each source goes, by `out` or else `pattern`, in a container that holds `codec`; no two to one place."""
+    outputs: list[Path] = []
+    for source in sources:
+        fields: dict[str, str | int] = {"ext": default_suffix(source, CODECS[codec].containers), "codec": codec}
+        outputs.append(output(source, out, pattern, fields))
+    distinct(outputs)
+    return outputs

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vidwright.cli.batch import RunOptions, default_suffix, run_all, sampled
-from vidwright.cli.files import distinct, inputs, output
-from vidwright.io.codecs import CODECS
+from vidwright.cli.batch import RunOptions, outputs_of, run_all, sampled
+from vidwright.cli.files import inputs
 from vidwright.jobs.compress import Compress, CompressOptions
 
 
@@ -39,12 +38,6 @@ def compress(
     """
     options = sampled(options, sample)
     sources = inputs(files)
-    fields: list[dict[str, str | int]] = [
-        {"ext": default_suffix(source, CODECS[options.codec].containers), "codec": options.codec} for source in sources
-    ]
-    outputs = [
-        output(source, out, "{stem}.compressed.{ext}", named) for source, named in zip(sources, fields, strict=True)
-    ]
-    distinct(outputs)
+    outputs = outputs_of(sources, out, "{stem}.compressed.{ext}", options.codec)
     shared = options.model_dump()
     return run_all([Compress(input=a, output=b, **shared) for a, b in zip(sources, outputs, strict=True)], how)

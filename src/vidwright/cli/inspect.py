@@ -255,12 +255,9 @@ def _self_test() -> tuple[str, str]:
 def _filtered(net: Any, y_HW: Any) -> Any:
     """What a post-filter adds to a still of luma."""
     from vidwright.data.neighbours import Place, Seen
-    from vidwright.models.compress.postfilter import places
 
     still = Seen((y_HW, y_HW[::2, ::2], y_HW[::2, ::2]), None)
-    place = Place([still] * 3, [1.0] * 3)
-    class_HW = places(0, place.activity(0), place.unrest(0), place.errors)
-    return net(0, place.taps(0), class_HW, net.config.codecs[0], place.errors[0])
+    return net(Place([still] * 3, [1.0] * 3), 0, net.config.codecs[0])
 
 
 _CHECKS: dict[str, Callable[[], tuple[str, str]]] = {

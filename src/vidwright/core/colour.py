@@ -54,6 +54,10 @@ class Colour:
             full_range=matrix == RGB_MATRIX if self.full_range is None else self.full_range,
         )
 
+    def gain(self, bits: int) -> float:
+        """What a code value is in those of so many `bits`: studio swing is shifted, full range stretched (BT.2100)."""
+        return (2**bits - 1) / (2**self.bits - 1) if self.full_range else 2.0 ** (bits - self.bits)
+
     @property
     def is_hdr(self) -> bool:
         """True for the PQ (SMPTE ST 2084) and HLG (ARIB STD-B67) transfer curves."""

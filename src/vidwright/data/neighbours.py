@@ -5,6 +5,7 @@ Shapes: H rows and W columns of chroma; luma has twice as many of each, or one l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
@@ -89,22 +90,27 @@ class Place:
         return unrest(self.planes[plane], [each[plane] for each in self.near])
 
 
-def in_codes(planes: Planes, bits: int = BITS) -> Yuv:
-    """Planes in code values of so many bits, as floats: studio swing gains bits by a shift (ITU-R BT.2100).
-
-    Raises `ValueError` for what is not 4:2:0.
-    """
+def in_codes(planes: Planes) -> Yuv:
+    """Planes in code values of 8 bits, as floats. Raises `ValueError` for what is not 4:2:0."""
     y, u, v = planes.y, planes.u, planes.v
     half = -(-y.shape[0] // 2), -(-y.shape[1] // 2)
     if u is None or v is None or u.shape != half or v.shape != half:
         raise ValueError("not 4:2:0")
-    by = scale(planes.colour.bits, bits, full_range=bool(planes.colour.full_range))
+    by = planes.colour.gain(BITS)
     return y.float() * by, u.float() * by, v.float() * by
 
 
-def scale(bits: int, wanted: int, *, full_range: bool) -> float:
-    """What a code value of so many bits is in those of `wanted` bits."""
-    return (2**wanted - 1) / (2**bits - 1) if full_range else 2.0 ** (wanted - bits)
+def difference(a: Yuv, b: Yuv) -> Yuv:
+    """What is missing of `b` to be `a`."""
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def rms(missing: Sequence[Yuv]) -> list[float]:
+    """The RMS errors of y, u and v over pictures of one size."""
+    return [
+        math.sqrt(math.fsum(float(each.square().mean()) for each in planes) / len(planes))
+        for planes in zip(*missing, strict=True)
+    ]
 
 
 def _reduced(y_HW: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 import vidwright
-from vidwright.core import Needs, Report
+from vidwright.core import Report
 from vidwright.core.errors import QualityMissed, UsageError
 from vidwright.core.files import atomic
 from vidwright.io.carry import carried_bytes
@@ -47,9 +47,10 @@ from vidwright.jobs import targets
 from vidwright.jobs.attach import attached, most_bytes, network
 from vidwright.jobs.film import PASSES, Film, constant, fitting, reaching, samples
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
-from vidwright.jobs.job import Event, Process, Range, Tell, Watch
+from vidwright.jobs.job import Event, Range, Tell, Watch
 from vidwright.jobs.planning import planned
 from vidwright.jobs.rate import Grid
+from vidwright.jobs.steps import chain
 from vidwright.jobs.trials import Judged, Trials
 from vidwright.jobs.verify import Verdict, verify
 from vidwright.metrics.quality import At
@@ -189,7 +190,7 @@ def opened(
     job: Compress, media: MediaInfo, folder: JobFolder, *, workers: int, watch: Watch, stop: threading.Event
 ) -> Film:
     """The film of `job`, read once through unless the folder knows it, with what has been tried of it before."""
-    process = Process(Needs(), media.info, lambda frames, begin: (frame for frame in frames))
+    process = chain(media.info, [])
     plan = folder.plan or planned(job, media, process, watch, stop, shots=True)
     if job.time_budget is not None:
         if not plan.preset:  # timed once, so that an interrupted job goes on as it began

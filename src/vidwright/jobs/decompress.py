@@ -9,13 +9,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from vidwright.core import Frame, Needs, Video, VideoInfo
+from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import BadInput
 from vidwright.data.neighbours import RADIUS
 from vidwright.io.cursor import Cursor
 from vidwright.io.reader import open_video
 from vidwright.jobs.job import Job, Process, SourceOptions
 from vidwright.jobs.restore import PIXEL_FORMAT, Filters, filters
+from vidwright.jobs.steps import chain
 
 #: More pictures than any file has.
 TO_THE_END = 2**62
@@ -38,7 +39,7 @@ class Decompress(DecompressOptions, Job):  # in this order: its codec is another
     def open(self, info: VideoInfo, *, threads: int) -> Process:
         found, _ = filters(self.input)
         info = info if found is None else replace(info, pixel_format=PIXEL_FORMAT)
-        return Process(Needs(), info, lambda frames, begin: (frame for frame in frames), native=True)
+        return replace(chain(info, []), native=True)
 
 
 def decompress(path: Path) -> Video:

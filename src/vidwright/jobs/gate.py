@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from vidwright.core.window import windows
-from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
+from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, difference, in_codes, rms
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.jobs.film import Film
@@ -43,7 +43,7 @@ from vidwright.jobs.sidecar import (
     steps,
 )
 from vidwright.jobs.trials import truth
-from vidwright.models.compress.postfilter import Net, places
+from vidwright.models.compress.postfilter import Net
 from vidwright.nn.adaptive import classes
 from vidwright.nn.least_squares import Sums, sums
 
@@ -58,7 +58,7 @@ WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 #: Decibels that twice the bytes are worth: 2.3 to 3.8 were measured of AV1.
 OCTAVE_GAIN = 3.5
 #: Bytes that an attachment takes whatever is in it.
-AROUND = 120
+ATTACHMENT_BYTES = 120
 #: A mean squared error that is as good as none.
 LEAST_ERROR = 1e-3
 #: Places whose activity is looked at to part them evenly: one of so many.
@@ -71,7 +71,7 @@ def gated(film: Film, chosen: Mapping[int, float], source: Cursor, net: Net, wei
     `source` reads what the film is made of; `weights` name those of the post-filter.
     """
     shots: list[ShotFilter] = []
-    points, end, share = film.points(chosen), 0, math.ceil(AROUND / len(film.plan.segments))
+    points, end, share = film.points(chosen), 0, math.ceil(ATTACHMENT_BYTES / len(film.plan.segments))
     for segment in film.plan.segments:
         began, end = end, max(end + 1, round(1000 * (segment.end - film.span[0])))
         path, size = film.trials.file(segment.number, chosen[segment.number]), points[segment.number].bytes
@@ -88,7 +88,7 @@ def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
 
 @torch.inference_mode()
 def fitted(
-    path: Path, true: Iterable[Yuv], frames: int, net: Net, codec: str, *, size: int, more: int = AROUND
+    path: Path, true: Iterable[Yuv], frames: int, net: Net, codec: str, *, size: int, more: int = ATTACHMENT_BYTES
 ) -> ShotFilter:
     """The filter of a shot whose file has so many frames and takes `size` bytes; its length in it is not known here.
 
@@ -96,7 +96,7 @@ def fitted(
     and the `more` that an attachment takes anyway: so a film is not worse by any figure than without.
     """
     examples = list(_examples(path, true, frames))
-    errors = [step(_rms([missing[plane] for _, missing in examples])) for plane in range(PLANES)]
+    errors = [step(error) for error in rms([missing for _, missing in examples])]
     looked_at = [(Place(window, [level(error) for error in errors]), missing) for window, missing in examples]
     planes: list[PlaneFilter] = []
     gains: list[float] = []
@@ -140,9 +140,7 @@ def _sums(
     place: Place, plane: int, missing_HW: Tensor, net: Net, codec: str, thresholds: Sequence[Sequence[float]]
 ) -> list[Sums]:
     """The sums of a picture's plane by each way to part its places, as means over all of them."""
-    class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
-    general_HW = net(plane, place.taps(plane), class_HW, codec, place.errors[0])
-    taps_KM = torch.cat([general_HW[None], place.all_taps(plane)]).flatten(1)
+    taps_KM = torch.cat([net(place, plane, codec)[None], place.all_taps(plane)]).flatten(1)
     missing_M, active_M = missing_HW.flatten(), place.activity(plane).flatten()
     return [
         sums(taps_KM, missing_M, classes(active_M, own), len(own) + 1).scaled(1 / missing_M.numel())
@@ -179,9 +177,4 @@ def _examples(path: Path, true: Iterable[Yuv], frames: int) -> Iterator[tuple[tu
         for number, (window, target) in enumerate(zip(shown, true, strict=True)):
             if number in looked_at:
                 whole = tuple(each for each in window if each is not None)
-                y, u, v = (wish - have for wish, have in zip(target, whole[RADIUS].planes, strict=True))
-                yield whole, (y, u, v)
-
-
-def _rms(missing: Sequence[Tensor]) -> float:
-    return math.sqrt(math.fsum(float(each.square().mean()) for each in missing) / len(missing))
+                yield whole, difference(target, whole[RADIUS].planes)

@@ -28,7 +28,8 @@ from vidwright.core.files import sha256
 from vidwright.core.overlap import spread
 from vidwright.core.video import RESTORE_TYPE
 from vidwright.core.window import windows
-from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes, scale
+from vidwright.data.neighbours import BITS as FILTER_BITS
+from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
 from vidwright.io.attachments import attached
 from vidwright.io.cursor import Cursor
 from vidwright.io.native import converted, from_planes
@@ -36,7 +37,7 @@ from vidwright.io.probe import probe
 from vidwright.io.reader import Picture
 from vidwright.jobs import sidecar
 from vidwright.jobs.sidecar import ID_BYTES, PlaneFilter, ShotFilter, Sidecar, level
-from vidwright.models.compress.postfilter import Net, places
+from vidwright.models.compress.postfilter import Net, classes_of
 from vidwright.nn.adaptive import classes, combined
 
 MODEL = "compress/postfilter"
@@ -107,7 +108,7 @@ def _filtered_plane(place: Place, number: int, plane: PlaneFilter, net: Net, cod
     if not plane.coefficients:
         return own_HW
     told_LK = sidecar.coefficients(plane)
-    class_HW = places(number, place.activity(number), place.unrest(number), place.errors)
+    class_HW = classes_of(place, number)
     general_GK = net.coefficients(number, codec, place.errors[0])
     if told_LK.numel() == 1:
         return own_HW + combined(place.taps(number), general_GK * told_LK, class_HW)
@@ -166,7 +167,7 @@ def codes(picture: Picture) -> Yuv:
 def stored(picture: Picture, made: Yuv) -> Picture:
     """`picture` with other planes, given in code values of 8 bits, rounded once, to 10."""
     colour = replace(picture.colour, bits=BITS)
-    by = scale(8, BITS, full_range=bool(colour.full_range))
+    by = replace(colour, bits=FILTER_BITS).gain(BITS)
     y, u, v = ((plane * by).round_().clamp_(0, 2**BITS - 1).to(torch.int16).view(torch.uint16) for plane in made)
     raw = from_planes(Planes(y, u, v, picture.time, colour), pixel_format=PIXEL_FORMAT)
     return replace(picture, raw=raw, colour=colour)

@@ -44,7 +44,7 @@ def align(a: Planes, b: Planes) -> Pair:
         )
     luma = _match(_deepen(a.y, a.colour, bits), _deepen(b.y, b.colour, bits), bits)
     lesser = min(a.colour, b.colour, key=lambda colour: colour.bits)
-    return Pair(luma, tuple(_chroma(a, b, bits, notes)), (2.0**lesser.bits - 1) * _gain(lesser, bits), tuple(notes))
+    return Pair(luma, tuple(_chroma(a, b, bits, notes)), (2.0**lesser.bits - 1) * lesser.gain(bits), tuple(notes))
 
 
 def _chroma(a: Planes, b: Planes, bits: int, notes: list[str]) -> list[tuple[Tensor, Tensor]]:
@@ -64,11 +64,7 @@ def _deepen(plane: Tensor, colour: Colour, bits: int) -> Tensor:
     """Studio swing gains bits by a shift, full range by a stretch (ITU-R BT.2100): white must stay white."""
     if colour.bits == bits:
         return plane
-    return plane.to(torch.float32) * _gain(colour, bits)
-
-
-def _gain(colour: Colour, bits: int) -> float:
-    return (2**bits - 1) / (2**colour.bits - 1) if colour.full_range else 2.0 ** (bits - colour.bits)
+    return plane.to(torch.float32) * colour.gain(bits)
 
 
 def _match(a: Tensor, b: Tensor, bits: int) -> tuple[Tensor, Tensor]:

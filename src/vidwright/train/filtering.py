@@ -20,16 +20,15 @@ from torch import Tensor
 from vidwright.core.errors import BadInput
 from vidwright.core.overlap import spread
 from vidwright.data.decoded import Copy, coded, copies_of
-from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, in_codes
-from vidwright.data.samples import Split
-from vidwright.models.compress.postfilter import CLASSES, RATES, Config, Net, places, rate_of
+from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, difference, in_codes, rms
+from vidwright.models.compress.postfilter import CLASSES, RATES, Config, Net, classes_of, rate_of
 from vidwright.nn.least_squares import Sums, sums
 
 #: One of so many frames of a copy is learned from: neighbours hold the same things.
 EVERY = 5
 #: What is added to a mean squared error before others are divided by it, so that lossless copies do not count.
 LEAST_ERROR = 0.05
-PLANES = 3
+PLANES = len(CLASSES)
 #: How much the other rates and the other classes count in what each of them learns.
 SHARE = 0.01
 
@@ -49,7 +48,7 @@ def fit(
     `watch` is told how many are done, and of how many. Raises `BadInput` for a folder without clips.
     """
     net = Net(Config(tuple(codecs)))
-    chosen = _chosen(folder, "all", net.config, copies, seed)
+    chosen = _chosen(folder, net.config, copies, seed)
     found: dict[tuple[int, int, int], Sums] = {}
     for done, (copy, made) in enumerate(zip(chosen, spread(_learned, chosen, threads=threads), strict=True), start=1):
         codec = net.config.codecs.index(copy.codec)
@@ -70,14 +69,14 @@ def fit(
 def gains(net: Net, folder: Path, *, copies: int | None = None, seed: int = 1) -> dict[str, float]:
     """What it gains in dB on encodings of a folder's clips: mean over copies, "y.av1" and so on."""
     found: dict[str, list[float]] = {}
-    for copy in _chosen(folder, "all", net.config, copies, seed):
+    for copy in _chosen(folder, net.config, copies, seed):
         for name, before, after in _judged(net, copy):
             found.setdefault(f"{name}.{copy.codec}", []).append(10 * math.log10(before / after))
     return {name: math.fsum(values) / len(values) for name, values in sorted(found.items())}
 
 
-def _chosen(folder: Path, split: Split, config: Config, copies: int | None, seed: int) -> list[Copy]:
-    found = [copy for copy in copies_of(folder, split, seed) if copy.codec in config.codecs]
+def _chosen(folder: Path, config: Config, copies: int | None, seed: int) -> list[Copy]:
+    found = [copy for copy in copies_of(folder, "all", seed) if copy.codec in config.codecs]
     if not found:
         raise BadInput(folder, "it holds no clip", "name a folder of clips with --data")
     order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))
@@ -95,18 +94,17 @@ def _learned(copy: Copy) -> list[tuple[int, Sums]]:
 
 
 def _sums(place: Place, plane: int, missing_HW: Tensor) -> Sums:
-    class_HW = places(plane, place.activity(plane), place.unrest(plane), place.errors)
-    return sums(place.all_taps(plane).flatten(1), missing_HW.flatten(), class_HW.flatten(), CLASSES[plane])
+    class_M = classes_of(place, plane).flatten()
+    return sums(place.all_taps(plane).flatten(1), missing_HW.flatten(), class_M, CLASSES[plane])
 
 
 def _judged(net: Net, copy: Copy) -> Iterator[tuple[str, float, float]]:
     """Of each plane its name, and its mean squared error before and after."""
-    errors, examples = _examples(copy)
+    _, examples = _examples(copy)
     before, after = [0.0] * PLANES, [0.0] * PLANES
     for place, missing in examples:
         for plane in range(PLANES):
-            class_HW = places(plane, place.activity(plane), place.unrest(plane), errors)
-            residual_HW = net(plane, place.taps(plane), class_HW, copy.codec, errors[0])
+            residual_HW = net(place, plane, copy.codec)
             before[plane] += float(missing[plane].square().mean()) + LEAST_ERROR
             after[plane] += float((missing[plane] - residual_HW).square().mean()) + LEAST_ERROR
     yield from zip("yuv", before, after, strict=True)
@@ -115,11 +113,8 @@ def _judged(net: Net, copy: Copy) -> Iterator[tuple[str, float, float]]:
 def _examples(copy: Copy) -> tuple[list[float], Iterator[tuple[Place, Yuv]]]:
     """The RMS errors of a copy's planes, and some of its pictures with what is missing of them."""
     truth, seen = ([in_codes(planes) for planes in side] for side in coded(copy))
-    missing = [_difference(a, b) for a, b in zip(truth, seen, strict=True)]
-    errors = [
-        math.sqrt(math.fsum(float(each[plane].square().mean()) for each in missing) / len(missing))
-        for plane in range(PLANES)
-    ]
+    missing = [difference(a, b) for a, b in zip(truth, seen, strict=True)]
+    errors = rms(missing)
     return errors, _placed(seen, missing, errors)
 
 
@@ -131,7 +126,3 @@ def _placed(seen: Sequence[Yuv], missing: Sequence[Yuv], errors: Sequence[float]
             window.append(Seen(seen[number], window[-1] if window else None))
         window = [window[0]] * (middle == 0) + window + [window[-1]] * (middle == last)
         yield Place(window, errors), missing[middle]
-
-
-def _difference(a: Yuv, b: Yuv) -> Yuv:
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,16 @@ class Config:
             raise ValueError("codecs must be from 1 to 16 names")
 
 
+class Surroundings(Protocol):
+    """A picture between its neighbours, with the RMS errors of its planes (`data/neighbours.py`)."""
+
+    errors: Sequence[float]
+
+    def taps(self, plane: int) -> Callable[[slice], Iterator[Tensor]]: ...
+    def activity(self, plane: int) -> Tensor: ...
+    def unrest(self, plane: int) -> Tensor: ...
+
+
 class Net(nn.Module):
     """Coefficients of y, u and v: (C, R, L, K)."""
 
@@ -60,16 +71,20 @@ class Net(nn.Module):
         own_CRLK = (self.y, self.u, self.v)[plane]
         return own_CRLK[self.config.codecs.index(codec), rate_of(luma_error)].float()
 
-    def forward(
-        self, plane: int, taps: Callable[[slice], Iterator[Tensor]], class_HW: Tensor, codec: str, luma_error: float
-    ) -> Tensor:
-        """What is to be added to a plane, (H, W), by its taps, asked for by rows, and by the classes of `places`."""
-        return combined(taps, self.coefficients(plane, codec, luma_error), class_HW)
+    def forward(self, place: Surroundings, plane: int, codec: str) -> Tensor:
+        """What is to be added to a plane, (H, W)."""
+        own_LK = self.coefficients(plane, codec, place.errors[0])
+        return combined(place.taps(plane), own_LK, classes_of(place, plane))
 
 
 def rate_of(luma_error: float) -> int:
     """The place of a rate in the coefficients."""
     return sum(luma_error > limit for limit in RATES)
+
+
+def classes_of(place: Surroundings, plane: int) -> Tensor:
+    """The class of each place of a picture's plane, (H, W)."""
+    return places(plane, place.activity(plane), place.unrest(plane), place.errors)
 
 
 def places(plane: int, activity_HW: Tensor, unrest_HW: Tensor, errors: Sequence[float]) -> Tensor:
