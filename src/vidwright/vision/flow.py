@@ -38,12 +38,24 @@ def optical_flow(first_CHW: Tensor, second_CHW: Tensor, *, lines: int = LINES, p
     if not (first_CHW.is_floating_point() and second_CHW.is_floating_point()):
         raise ValueError(f"flow needs floating-point pictures in [0, 1], got {first_CHW.dtype} and {second_CHW.dtype}")
     height, width = first_CHW.shape[-2:]
-    scale = min(lines / height, 1.0)
-    size = (max(round(width * scale), _SMALLEST), max(round(height * scale), _SMALLEST))
-    small_HW2 = _search(preset).calc(_grey(first_CHW, size), _grey(second_CHW, size), None)  # pyright: ignore
+    rows, columns = small_size(height, width, lines)
+    small = [small_grey(picture_CHW, (rows, columns)) for picture_CHW in (first_CHW, second_CHW)]
+    small_HW2 = flow_between(*small, preset=preset).permute(1, 2, 0).numpy()
     flow_HW2 = cv2.resize(small_HW2, (width, height), interpolation=cv2.INTER_LINEAR)
-    flow_HW2 = flow_HW2 * np.array([width / size[0], height / size[1]], dtype=np.float32)
+    flow_HW2 = flow_HW2 * np.array([width / columns, height / rows], dtype=np.float32)
     return torch.from_numpy(flow_HW2).permute(2, 0, 1).contiguous()
+
+
+def flow_between(first_HW: Tensor, second_HW: Tensor, *, preset: Preset = "medium") -> Tensor:
+    """Flow (2, H, W) fp32 from one grey picture, uint8, to another as large; the search needs 32 rows and columns."""
+    flow_HW2 = _search(preset).calc(first_HW.numpy(), second_HW.numpy(), None)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return torch.from_numpy(flow_HW2).permute(2, 0, 1)
+
+
+def small_size(height: int, width: int, lines: int = LINES) -> tuple[int, int]:
+    """Rows and columns in which motion is looked for: at most `lines` rows, in the picture's shape."""
+    scale = min(lines / height, 1.0)
+    return max(round(height * scale), _SMALLEST), max(round(width * scale), _SMALLEST)
 
 
 def optical_flows(first_BCHW: Tensor, second_BCHW: Tensor, *, preset: Preset = "medium") -> Tensor:
@@ -68,12 +80,16 @@ def _search(preset: Preset) -> cv2.DISOpticalFlow:
     return search
 
 
-def _grey(picture_CHW: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """8-bit luma: 0.1 dB better for interpolation than the mean of R'G'B', because green is what codecs keep best."""
+def small_grey(picture_CHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """8-bit luma of `size` (H, W), as motion is looked for on.
+
+    It is 0.1 dB better for interpolation than the mean of R'G'B', because green is what codecs keep best.
+    """
     seen_CHW = picture_CHW[:3].detach().float()
     weights_C = LUMA if len(seen_CHW) == len(LUMA) else [1 / len(seen_CHW)] * len(seen_CHW)
     with torch.autocast(seen_CHW.device.type, enabled=False):  # codes of bf16 would be whole steps apart
         grey_HW = torch.einsum("chw,c->hw", seen_CHW, seen_CHW.new_tensor(weights_C)).clamp(0, 1).mul(255).cpu().numpy()
     shrinking = size[0] * size[1] < grey_HW.size
-    resized_HW = cv2.resize(grey_HW, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-    return np.rint(resized_HW).astype(np.uint8)
+    way = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    resized_HW = cv2.resize(grey_HW, (size[1], size[0]), interpolation=way)
+    return torch.from_numpy(np.rint(resized_HW).astype(np.uint8))

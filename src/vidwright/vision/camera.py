@@ -1,0 +1,112 @@
+"""How the camera moved from one picture of a shot to another, as a homography.
+
+    corners of the first --Lucas-Kanade, there and back--> where they are in the second --RANSAC--> 3x3
+
+One plane, or a camera that only turns: the background of most shots is near enough to either. A homography maps pixels
+(x, y, 1) of the first picture to those of the second, centres at whole numbers.
+
+Shapes: H rows, W columns; 33 is a homography, float64, its last number 1; 2 is (dx, dy) in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidwright.vision.flow import Preset, flow_between
+
+#: Corners that are followed, how much weaker than the strongest one they may be, and how far apart they are in pixels.
+CORNERS, WEAKEST, APART = 400, 0.01, 6
+#: The side of the window by which a corner is known, and how often the picture is halved for motion beyond it.
+WINDOW, LEVELS = 15, 3
+#: Pixels by which the way there and back may miss its beginning, and a corner the homography.
+MISSED, OFF = 0.7, 1.5
+#: Corners without which nothing is said of the camera: it is then taken to stand still.
+FEWEST = 12
+#: Iterations of RANSAC and how sure of the best model it has to be.
+TRIES, SURE = 500, 0.995
+
+
+def camera_motion(first_HW: Tensor, second_HW: Tensor, known_HW: Tensor | None = None) -> Tensor:
+    """The homography (3, 3) from one grey picture to another: second(h(p)) is about first(p); the identity for lack.
+
+    Pictures are uint8 of one size; only corners where `known_HW` is true are looked at. Small pictures are enough:
+    240 rows give a tenth of a pixel.
+    """
+    mask: Any = None
+    if known_HW is not None:
+        mask = known_HW.numpy().astype(np.uint8)
+        mask = cv2.erode(mask, np.ones((5, 5), np.uint8))  # a corner at the rim of what is hidden is that rim's
+    first, second = first_HW.numpy(), second_HW.numpy()
+    there = cv2.goodFeaturesToTrack(first, CORNERS, WEAKEST, APART, mask=mask)
+    if there is None or len(there) < FEWEST:
+        return torch.eye(3, dtype=torch.float64)
+    window: dict[str, Any] = {"winSize": (WINDOW, WINDOW), "maxLevel": LEVELS}
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(first, second, there, np.empty_like(there), **window)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(second, first, moved, np.empty_like(there), **window)
+    good = found[:, 0].astype(bool) & again[:, 0].astype(bool) & (np.linalg.norm(back - there, axis=-1)[:, 0] < MISSED)
+    if good.sum() < FEWEST:
+        return torch.eye(3, dtype=torch.float64)
+    found_33, _ = cv2.findHomography(there[good], moved[good], cv2.RANSAC, OFF, maxIters=TRIES, confidence=SURE)
+    if found_33 is None or not _sane(found_33, first.shape):
+        return torch.eye(3, dtype=torch.float64)
+    return torch.from_numpy(found_33)
+
+
+def scaled(camera_33: Tensor, factor: tuple[float, float]) -> Tensor:
+    """A homography between pictures for ones that are (down, across) times as large; pixels are areas."""
+    down, across = factor
+    larger_33 = torch.tensor([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]], dtype=torch.float64)
+    scaled_33 = larger_33 @ camera_33 @ torch.linalg.inv(larger_33)
+    return scaled_33 / scaled_33[2, 2]
+
+
+def places(camera_33: Tensor, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> Tensor:
+    """Where each pixel of a picture of (H, W) lies in the other: (2, H, W) fp32, x before y.
+
+    Of a part of a picture, which begins at `corner` (row, column).
+    """
+    rows, columns = (torch.arange(side, dtype=torch.float64) + at for side, at in zip(size, corner, strict=True))
+    x_HW, y_HW = columns[None], rows[:, None]
+    (a, b, c), (d, e, f), (g, h, i) = camera_33.tolist()
+    depth_HW = g * x_HW + h * y_HW + i
+    return torch.stack([(a * x_HW + b * y_HW + c) / depth_HW, (d * x_HW + e * y_HW + f) / depth_HW]).float()
+
+
+def aligned_flow(first_HW: Tensor, second_HW: Tensor, camera_33: Tensor, *, preset: Preset = "light") -> Tensor:
+    """Optical flow (2, H, W) fp32 from one grey picture to another, uint8: the camera's, and what is left beside it.
+
+    The search begins where the camera's motion would put each pixel; alone it gets lost in fast pans.
+    """
+    size = (first_HW.shape[0], first_HW.shape[1])
+    where_2HW = places(camera_33, size)
+    x_HW, y_HW = where_2HW.numpy()
+    aligned = cv2.remap(second_HW.numpy(), x_HW, y_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rest_2HW = flow_between(first_HW, torch.from_numpy(aligned), preset=preset)
+    here_2HW = places(torch.eye(3, dtype=torch.float64), size)
+    moved_x, moved_y = (here_2HW + rest_2HW).numpy()
+    camera_2HW = [torch.from_numpy(cv2.remap(plane, moved_x, moved_y, cv2.INTER_LINEAR)) for plane in (x_HW, y_HW)]
+    inside_HW = _inside(here_2HW + rest_2HW)
+    return torch.where(inside_HW, torch.stack(camera_2HW), where_2HW) - here_2HW
+
+
+def _inside(where_2HW: Tensor) -> Tensor:
+    height, width = where_2HW.shape[-2:]
+    x_HW, y_HW = where_2HW
+    return (x_HW >= 0) & (x_HW <= width - 1) & (y_HW >= 0) & (y_HW <= height - 1)
+
+
+def _sane(camera_33: np.ndarray, size: tuple[int, ...]) -> bool:
+    """Whether the picture keeps its sense and about its size: what RANSAC finds among a few moving people may not."""
+    height, width = size
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=np.float64)
+    moved = corners @ camera_33.T
+    if (moved[:, 2] <= 0).any():
+        return False
+    x, y = moved[:, 0] / moved[:, 2], moved[:, 1] / moved[:, 2]
+    area = 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    return 0.5 < area / (width * height) < 2
