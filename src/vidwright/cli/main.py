@@ -33,6 +33,7 @@ app = App(
 app.command("vidwright.cli.enhance:enhance", help="Deinterlace, clean, enlarge and interpolate videos.")
 app.command("vidwright.cli.generate:generate", help="Make videos of a class, a picture, a clip, or nothing at all.")
 app.command("vidwright.cli.generate:repro", help="Make a generated file again, with the same bytes.")
+app.command("vidwright.cli.edit:edit", help="Remove, replace, recolour and extend what is seen.")
 app.command("vidwright.cli.compress:compress", help="Make videos smaller, to a size or a quality that is verified.")
 app.command("vidwright.cli.decompress:decompress", help="Undo compress: with the filter that a file carries.")
 app.command("vidwright.cli.compare:compare", help="Measure one video against another, with a page to see it.")

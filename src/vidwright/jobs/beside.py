@@ -1,0 +1,43 @@
+"""A second video that goes along with the one that is worked on: masks, another background, the original of an edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from vidwright.core import Frame
+from vidwright.core.errors import BadInput
+from vidwright.io.reader import Reader
+
+#: Seconds by which a frame may come too late: containers with a clock of milliseconds round both.
+HAIR = Fraction(1, 1000)
+
+
+class Beside:
+    """The frame of a file that is shown at a time: the first before it begins, and the last after it ends.
+
+    It is read on as times rise, and again from its beginning where they fall. A picture is a video of one frame.
+    """
+
+    def __init__(self, path: Path, *, max_pixels: int) -> None:
+        self._path, self._max_pixels = path, max_pixels
+        self._frames: Iterator[Frame] | None = None
+        self._now: Frame | None = None
+        self._next: Frame | None = None
+
+    def at(self, time: Fraction) -> Frame:
+        """The frame at `time` in seconds. Raises `BadInput` for a file that has none."""
+        if self._frames is None or (self._now is not None and time + HAIR < self._now.time):
+            self._frames = self._read()
+            self._now, self._next = next(self._frames, None), next(self._frames, None)
+        while self._next is not None and self._next.time <= time + HAIR:
+            self._now, self._next = self._next, next(self._frames, None)
+        if self._now is None:
+            raise BadInput(self._path, "it has no picture", "give a picture or a video")
+        return self._now
+
+    def _read(self) -> Iterator[Frame]:
+        with Reader(self._path, cuts=False, max_pixels=self._max_pixels) as pictures:
+            for picture in pictures:
+                yield picture.frame()

@@ -1,0 +1,157 @@
+"""Filling what is hidden in frames: copied from where it is seen, and made up where it never is.
+
+    window of frames --camera--> copy --.
+                     --flow----> copy --+-- mixed by how well each does on a rim of known pixels --> frame t
+                     --inpainted, network--'
+
+A copy is better than anything made up as long as it is of the right thing. Whether it is cannot be seen in the hole, so
+all ways are asked for the rim of the hole as well, where the truth is known; their errors there, spread over the hole
+and joined by how far their sources disagree, decide which counts how much.
+
+Shapes: C = 3 channels, H rows, W columns; h, w rows and columns of the part of the picture around the hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidwright.core import Frame, Needs
+from vidwright.core.window import windows
+from vidwright.vision.inpaint import inpainted
+from vidwright.vision.membrane import membrane
+from vidwright.vision.revealed import REACH, Found, Motion, Part, Shown, by_camera, by_flow, motion
+
+#: Width of the rim around a hole, as a part of the picture's height, and at least, in pixels.
+RIM, LEAST_RIM = 1 / 24, 6
+#: An error that is as good as none, in units of the peak: two code values.
+GOOD = 2 / 255
+#: How much disagreement of sources counts beside errors on the rim.
+DISAGREEMENT = 2.0
+#: The way with half of the error counts 2 to this power times as much.
+STRICTNESS = 4.0
+#: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
+DEEPER = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the pixels of a frame that were `hidden`, in [0, 1] of all: how many were copied, the others being made up."""
+
+    hidden: float
+    copied: float
+
+
+class Filler:
+    """Frames with what is hidden in them filled. `network` makes what is never seen; without one it is inpainted."""
+
+    needs = Needs(warmup=REACH, lookahead=REACH)
+
+    def __init__(self, network: nn.Module | None = None) -> None:
+        self.network = network
+
+    def stream(
+        self,
+        frames: Iterable[Frame],
+        opacity: Callable[[Frame], Tensor],
+        tell: Callable[[Frame, Shares], None] = lambda frame, shares: None,
+    ) -> Generator[Frame]:
+        """Each frame, `REACH` behind the input, with what its opacity (H, W) in [0, 1] says is hidden filled.
+
+        Pixels of opacity 0 are as they came, to the bit. `tell` is told of each frame how it was filled. A frame that
+        is hidden as a whole is given back as it is.
+        """
+        looks = (_Look(frame, opacity(frame)) for frame in frames)
+        for window in windows(looks, REACH, is_cut=lambda each: each.frame.cut):
+            yield self._filled(window, tell)
+
+    @torch.inference_mode()
+    def _filled(self, window: Sequence[_Look], tell: Callable[[Frame, Shares], None]) -> Frame:
+        look = window[len(window) // 2]
+        if not bool(look.hidden.any()) or bool(look.hidden.all()):
+            tell(look.frame, Shares(float(look.hidden.float().mean()), 0.0))
+            return look.frame
+        shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times
+        at = shot.index(look)
+        shown, motions = [each.shown for each in shot], [other.since(one) for one, other in pairwise(shot)]
+        part = around(look.hidden)
+        picture_Chw, hidden_hw = look.frame.data[:3][:, *part.slices], look.hidden[part.slices]
+        camera, least = by_camera(shown, motions, at, part)
+        flow = by_flow(shown, motions, at, part, least)
+        mixed_Chw, sure_hw = mixed(picture_Chw, hidden_hw, [camera, flow], look.frame.height)
+        data = look.frame.data.clone()
+        blend_Chw = torch.lerp(picture_Chw, mixed_Chw, look.opacity[part.slices].float())
+        data[:3][:, *part.slices] = torch.where(hidden_hw, blend_Chw, picture_Chw)
+        share = float((sure_hw & hidden_hw).sum() / hidden_hw.sum())
+        tell(look.frame, Shares(float(look.hidden.float().mean()), share))
+        return look.frame.with_data(data)
+
+
+class _Look:
+    """A frame with what is hidden in it, and what others see of it, found when first asked for."""
+
+    def __init__(self, frame: Frame, opacity_HW: Tensor) -> None:
+        self.frame, self.opacity, self.hidden = frame, opacity_HW, opacity_HW > 0
+        self._shown: Shown | None = None
+        self._since: Motion | None = None
+
+    @property
+    def shown(self) -> Shown:
+        if self._shown is None:
+            self._shown = Shown(self.frame.data[:3], self.hidden)
+        return self._shown
+
+    def since(self, last: _Look) -> Motion:
+        """The motion from the frame before, which is always the same one."""
+        if self._since is None:
+            self._since = motion(last.shown, self.shown)
+        return self._since
+
+
+def around(hidden_HW: Tensor) -> Part:
+    """The part of a picture that holds all that is hidden, and the rim around it."""
+    height, width = hidden_HW.shape
+    rim = rim_of(height) + 2
+    rows, columns = (hidden_HW.any(dim).nonzero()[:, 0] for dim in (1, 0))
+    top, left = max(int(rows[0]) - rim, 0), max(int(columns[0]) - rim, 0)
+    bottom, right = min(int(rows[-1]) + 1 + rim, height), min(int(columns[-1]) + 1 + rim, width)
+    return Part(top, left, bottom - top, right - left)
+
+
+def rim_of(height: int) -> int:
+    """Width in pixels of the rim around holes in pictures of so many rows."""
+    return max(round(RIM * height), LEAST_RIM)
+
+
+def mixed(picture_Chw: Tensor, hidden_hw: Tensor, ways: Sequence[Found], height: int) -> tuple[Tensor, Tensor]:
+    """What was found of a hole by all `ways` and by inpainting, and where (h, w) most of it was found."""
+    rim_hw = grown(hidden_hw, rim_of(height)) & ~hidden_hw
+    made_Chw = inpainted(picture_Chw, hidden_hw)
+    tried_Chw = inpainted(picture_Chw, grown(hidden_hw, rim_of(height) // 2))
+    inner_hw = grown(hidden_hw, rim_of(height) // 2) & ~hidden_hw
+    colours, errors = [made_Chw], [DEEPER * expected(tried_Chw, picture_Chw, inner_hw)]
+    for found in ways:
+        tested_hw = rim_hw & found.there
+        error_hw = expected(found.colour, picture_Chw, tested_hw) + DISAGREEMENT * found.spread
+        colours.append(found.colour)
+        errors.append(torch.where(found.there, error_hw, torch.inf))
+    weight_Nhw = (torch.stack(errors) + GOOD) ** -STRICTNESS
+    share_Nhw = weight_Nhw / weight_Nhw.sum(0)
+    return (torch.stack(colours) * share_Nhw[:, None]).sum(0), share_Nhw[0] < 0.5
+
+
+def expected(colour_Chw: Tensor, truth_Chw: Tensor, known_hw: Tensor) -> Tensor:
+    """The mean absolute error (h, w) to be expected everywhere, from that in places where the truth is known."""
+    error_1hw = (colour_Chw - truth_Chw).abs().mean(0, keepdim=True)
+    return membrane(error_1hw, known_hw)[0]
+
+
+def grown(mask_HW: Tensor, pixels: int) -> Tensor:
+    """A mask and all that is at most so many rows and columns away from it."""
+    side = 2 * pixels + 1
+    return F.max_pool2d(mask_HW[None, None].float(), side, stride=1, padding=pixels)[0, 0] > 0
