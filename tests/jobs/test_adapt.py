@@ -18,6 +18,7 @@ from vidwright.core import VideoInfo
 from vidwright.core.errors import Interrupted
 from vidwright.core.files import sha256
 from vidwright.jobs import adapt as adapting
+from vidwright.jobs import cache
 from vidwright.jobs.estimate import estimate
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
@@ -64,7 +65,7 @@ def pupil(learner, frames: int = 24) -> adapting.Pupil:
 def test_it_learns_once_and_all_use_the_same_weights(tmp_path, source, few_steps):
     before, told = sha256(source), []
     first = run(job(source, tmp_path / "a.mkv"), on=HERE, tell=told.append)
-    (learned,) = adapting.cache_folder().iterdir()
+    (learned,) = cache.folder().iterdir()
     gain = adapting.Gain(**read_header(learned)["adapted"])
     assert gain.won and gain.steps == 12
     words = (
@@ -75,7 +76,7 @@ def test_it_learns_once_and_all_use_the_same_weights(tmp_path, source, few_steps
     stamp = learned.stat().st_mtime_ns
     again = run(job(source, tmp_path / "b.mkv"), on=Local(workers=2, threads=1), tell=told.append)
     assert told[-1] == f"{words}, in an earlier run"
-    assert list(adapting.cache_folder().iterdir()) == [learned] and learned.stat().st_mtime_ns == stamp
+    assert list(cache.folder().iterdir()) == [learned] and learned.stat().st_mtime_ns == stamp
     plain = run(job(source, tmp_path / "c.mkv", adapt=None), on=HERE)
     assert pictures(first.output) == pictures(again.output) != pictures(plain.output)
     assert first.details["job"]["learned"] == {"enlarge": str(learned)} and sha256(source) == before
@@ -99,7 +100,7 @@ def test_stopped_while_learning_nothing_is_left(tmp_path, source):
     stop.set()
     with pytest.raises(Interrupted, match="while learning"):
         run(job(source, tmp_path / "a.mkv", adapt=600), on=HERE, stop=stop)
-    assert listing(adapting.cache_folder()) == [] and listing(tmp_path) == ["cache", "in.mkv", "w.safetensors"]
+    assert listing(cache.folder()) == [] and listing(tmp_path) == ["cache", "in.mkv", "w.safetensors"]
 
 
 def test_what_is_learned_depends_on_what_decides_it(tmp_path, source):
@@ -167,7 +168,7 @@ def test_a_dry_run_says_that_networks_would_learn(tmp_path, source):
     told = []
     estimate(job(source, tmp_path / "a.mkv", adapt=1.5), threads=1, tell=told.append)
     assert told[0].endswith("-> x2; first restorer learn from the clip, 1.5 min in all")
-    assert not adapting.cache_folder().exists()
+    assert not cache.folder().exists()
 
 
 def test_the_weights_used_last_are_kept(tmp_path, source, monkeypatch):
@@ -180,10 +181,10 @@ def test_the_weights_used_last_are_kept(tmp_path, source, monkeypatch):
         return found
 
     first, second = learned(1), learned(2)
-    assert learned(1) == first and set(adapting.cache_folder().iterdir()) == {first, second}
-    monkeypatch.setattr(adapting, "CACHE_BYTES", 2 * first.stat().st_size + 9)
+    assert learned(1) == first and set(cache.folder().iterdir()) == {first, second}
+    monkeypatch.setattr(cache, "MOST_BYTES", 2 * first.stat().st_size + 9)
     third = learned(3)
-    assert set(adapting.cache_folder().iterdir()) == {first, third}
+    assert set(cache.folder().iterdir()) == {first, third}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_clips_that_teach_nothing_say_so(tmp_path, frames, options, words):
     told = []
     report = run(job(source, tmp_path / "out.mkv", **options), on=HERE, tell=told.append)
     assert report.frames == frames and words in told[-1]
-    assert not adapting.cache_folder().exists() or not listing(adapting.cache_folder())
+    assert not cache.folder().exists() or not listing(adapting.cache_folder())
 
 
 @pytest.mark.parametrize(

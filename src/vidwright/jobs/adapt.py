@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import threading
-import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +30,12 @@ from torch import Tensor, nn
 import vidwright
 from vidwright import models
 from vidwright.core import Frame, VideoInfo
-from vidwright.core.errors import Interrupted, JobFailed
-from vidwright.core.files import explain_os_error, sha256
+from vidwright.core.errors import Interrupted
+from vidwright.core.files import sha256
 from vidwright.data.degrade import to_bytes
 from vidwright.data.seeding import generator
 from vidwright.io.reader import Picture, Reader
+from vidwright.jobs import cache
 from vidwright.jobs.folder import fingerprint
 from vidwright.jobs.job import Process, Tell
 from vidwright.train.across_scales import AcrossScales
@@ -53,9 +53,6 @@ PIECES, FRAMES = 16, 8
 FEWEST = 4
 #: Rows and columns that are kept of larger pictures: all pieces together are 100 MB.
 SIDE = 512
-#: Bytes of learned weights that are kept; those that were used last.
-CACHE_BYTES = 2**29
-
 #: A step whose network can learn.
 Learner = Literal["clean", "enlarge", "interpolate"]
 
@@ -95,7 +92,7 @@ class Pupil:
             "version": vidwright.__version__,
         }
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-        return cache_folder() / f"{name}.safetensors"
+        return cache.folder() / f"{name}.safetensors"
 
 
 def learn(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
@@ -107,10 +104,10 @@ def learn(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
     name, path = f"{pupil.source.name}: {pupil.model.rpartition('/')[2]}", pupil.place()
     judged = LESSONS[pupil.step].judged
     if path.is_file():
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        cache.used(path)
         tell(f"{name}: {_words(Gain(**read_header(path)['adapted']), judged)}, in an earlier run")
         return path
-    _make_folder(path.parent)
+    cache.make_folder(path.parent)
     network = models.load(pupil.model, pupil.weights, kind=nn.Module, device=pupil.device, dtype="fp32")
 
     def watch(step: Step) -> None:
@@ -127,15 +124,9 @@ def learn(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
         gain = adapt(network, lesson, pupil.budget, seed=pupil.seed, watch=watch)
     header = foreign.identify(pupil.weights) | {"adapted": dataclasses.asdict(gain)}
     save_weights(path, network.state_dict(), header)
-    _prune(path)
+    cache.prune(path)
     tell(f"{name}: {_words(gain, judged)}")
     return path
-
-
-def cache_folder() -> Path:
-    """The user's cache of learned weights; what lies in it can be removed at any time and is then learned again."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "vidwright" / "adapted"
 
 
 def pieces(pupil: Pupil) -> Iterator[Tensor]:
@@ -179,15 +170,6 @@ def _window(frame: Frame, random: torch.Generator) -> Frame:
     return frame.with_data(frame.data[..., y : y + SIDE, x : x + SIDE].clone())
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(folder, error) from error
-    if not os.access(folder, os.W_OK):
-        raise JobFailed(folder, "the folder may not be written to", "set XDG_CACHE_HOME to one that may")
-
-
 @contextmanager
 def _all_threads() -> Generator[None]:
     threads = torch.get_num_threads()
@@ -196,16 +178,6 @@ def _all_threads() -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _prune(newest: Path) -> None:
-    """Remove the weights that were not used for longest, until all of them take `CACHE_BYTES` at most."""
-    files = {path: path.stat() for path in newest.parent.glob("*.safetensors") if path != newest}
-    room = CACHE_BYTES - newest.stat().st_size
-    for path in sorted(files, key=lambda path: files[path].st_atime_ns, reverse=True):
-        room -= files[path].st_size
-        if room < 0:
-            path.unlink(missing_ok=True)
 
 
 def _words(gain: Gain, judged: str) -> str:

@@ -8,11 +8,14 @@ A further kind of `put` is a class here, its step in `jobs/edit.py`, and its fla
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidwright.jobs.region import Data, Region
+
+#: Pixels that a picture may grow by on one side.
+MOST_BORDER = 4096
 
 
 class Fill(Data):
@@ -58,13 +61,45 @@ class Picture(Data):
     match: float = Field(default=0, ge=0, le=1)
 
 
+class Border(Data):
+    """A larger picture: pixels on the left, at the top, on the right and at the bottom, or as many as a shape takes.
+
+    They are filled as holes are, with weights as in `Fill`. It takes no region.
+    """
+
+    kind: Literal["border"] = "border"
+    sides: tuple[int, int, int, int] = (0, 0, 0, 0)
+    aspect: str | None = None
+    model: str = "auto"
+
+    @model_validator(mode="after")
+    def _outwards(self) -> Self:
+        if min(self.sides) < 0 or max(self.sides) > MOST_BORDER:
+            raise ValueError(f"a border is from 0 to {MOST_BORDER} pixels wide")
+        return self
+
+
+class Crop(Data):
+    """A window of another shape that follows the region."""
+
+    kind: Literal["crop"] = "crop"
+    aspect: str
+
+
+class Steady(Data):
+    """The colours of an edit that flickers, evened out along the motion of the original video."""
+
+    kind: Literal["steady"] = "steady"
+    path: Path
+
+
 class Mask(Data):
     """White in the region and black elsewhere: to look at what a region is."""
 
     kind: Literal["mask"] = "mask"
 
 
-Put = Annotated[Fill | Keys | Colours | Picture | Mask, Field(discriminator="kind")]
+Put = Annotated[Fill | Keys | Colours | Picture | Border | Crop | Steady | Mask, Field(discriminator="kind")]
 
 
 class Change(Data):

@@ -7,19 +7,30 @@ Changes are steps in a row: each is given what the one before it made, and its r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from pydantic import Field
 
+import vidwright
 from vidwright import models
-from vidwright.core import Video, VideoInfo
-from vidwright.core.errors import UsageError
+from vidwright.core import Frame, Video, VideoInfo
+from vidwright.core.errors import Interrupted, UsageError
 from vidwright.core.files import sha256
-from vidwright.jobs.changes import Change, Colours, Fill, Keys, Picture
-from vidwright.jobs.job import Job, Process, SourceOptions
+from vidwright.io.reader import Reader
+from vidwright.io.scan import scan
+from vidwright.jobs import cache
+from vidwright.jobs.changes import Border, Change, Colours, Fill, Keys, Picture, Steady
+from vidwright.jobs.folder import fingerprint
+from vidwright.jobs.job import Job, Process, SourceOptions, Tell
+from vidwright.jobs.prepare import prepare, suffix
 from vidwright.jobs.puts import Means, named, step_of
 from vidwright.jobs.steps import chain
 
@@ -29,9 +40,42 @@ class EditOptions(SourceOptions):
 
 
 class Edit(Job, EditOptions):
-    """Edit one file: `run(Edit(input=..., output=..., changes=(Change(region=..., put=Fill()),)))`."""
+    """Edit one file: `run(Edit(input=..., output=..., changes=(Change(region=..., put=Fill()),)))`.
+
+    `found` are files of what had to be found of the whole input for changes, by their numbers.
+    """
 
     changes: tuple[Change, ...] = Field(default=())
+    found: dict[int, Path] = Field(default_factory=dict[int, Path])
+
+    def adapted(self, info: VideoInfo, *, tell: Tell, stop: threading.Event) -> Self:
+        wanted = {n: end for n, change in enumerate(self.changes) if (end := suffix(change)) is not None}
+        places = {n: self._place(n, end) for n, end in wanted.items()}
+        missing = {n: path for n, path in places.items() if not path.is_file()}
+        if missing:
+            times = scan(self.input, max_pixels=self.max_pixels).times
+            for n, path in missing.items():
+                cache.make_folder(path.parent)
+                tell(f"{self.input.name}: looking where things go, for change {n + 1} of {len(self.changes)}")
+                with Reader(self.input, max_pixels=self.max_pixels) as pictures:
+                    frames = _until(stop, (picture.frame() for picture in pictures), self.output)
+                    prepare(self.changes[n], path, info, times, frames, self.means)
+                cache.prune(path)
+        for path in places.values():
+            cache.used(path)
+        return self.model_copy(update={"found": places})
+
+    def _place(self, n: int, end: str) -> Path:
+        """Where what is found for a change is kept: it follows from the input, the change and the files it names."""
+        change = self.changes[n]
+        named = [sha256(path) for path in Edit(input=self.input, output=self.output, changes=(change,)).files()]
+        key = [fingerprint(self.input), change.model_dump(mode="json"), named, vidwright.__version__]
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        return cache.folder() / f"{digest}{end}"
+
+    @property
+    def means(self) -> Means:
+        return Means(device=self.device, dtype=self.dtype, max_pixels=self.max_pixels)
 
     def weights_sha256(self) -> str:
         return " ".join(sha256(path) for path in self.files())
@@ -42,12 +86,13 @@ class Edit(Job, EditOptions):
         for change in self.changes:
             found += [shape.path for shape in change.region.shapes if shape.path is not None]
             put = change.put
-            if isinstance(put, Picture | Colours):
+            if isinstance(put, Picture | Colours | Steady):
                 found.append(put.path)
             elif isinstance(put, Keys):
                 found += [key.path for key in put.keys]
-            elif isinstance(put, Fill) and (model := named(put)) and (weights := models.weights_path(*model)):
-                found.append(weights)
+            elif isinstance(put, Fill | Border) and (model := named(put.model)) is not None:
+                weights = models.weights_path(*model)
+                found += [] if weights is None else [weights]
         return found
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
@@ -56,16 +101,34 @@ class Edit(Job, EditOptions):
             raise UsageError(
                 "edit", "this makes nothing: no change was asked for", "give --remove, --key or --recolour"
             )
-        means = Means(device=self.device, dtype=self.dtype, max_pixels=self.max_pixels)
-        return chain(info, [step_of(change, means) for change in self.changes])
+        steps = [step_of(change, self.means, self.found.get(n)) for n, change in enumerate(self.changes)]
+        return chain(info, steps)
 
 
 def edit(video: Video, changes: Sequence[Change]) -> Video:
     """`video` with `changes` made in it, in this order. Nothing is computed yet.
 
-    Frames keep their times, and what lies outside of the regions is as it was, to the bit. Raises `UsageError` for
-    regions that are empty or cannot be followed in a video that is no file, and `BadInput` for masks and pictures.
+    Frames keep their times, and what lies outside of the regions is as it was, to the bit. For regions that are tracked
+    and keys that are carried the video is gone through once more each time that its frames are asked for. Raises
+    `UsageError` for regions that are empty, and `BadInput` for masks and pictures.
     """
     means = Means()
-    process = chain(video.info, [step_of(change, means) for change in changes])
-    return replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))
+    info = chain(video.info, [step_of(change, means) for change in changes]).info
+
+    def frames() -> Iterator[Frame]:
+        with tempfile.TemporaryDirectory() as folder:
+            places = {n: Path(folder) / f"{n}{end}" for n, each in enumerate(changes) if (end := suffix(each))}
+            times = [frame.time for frame in video.frames()] if places else []
+            for n, path in places.items():
+                prepare(changes[n], path, video.info, times, video.frames(), means)
+            steps = [step_of(change, means, places.get(n)) for n, change in enumerate(changes)]
+            yield from chain(video.info, steps).stream(video.frames(), None)
+
+    return replace(video, info=info, frames=frames)
+
+
+def _until(stop: threading.Event, frames: Iterable[Frame], output: Path) -> Iterator[Frame]:
+    for frame in frames:
+        if stop.is_set():
+            raise Interrupted(output, "stopped while looking where things go", "run the same command to start")
+        yield frame

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -17,14 +18,18 @@ from vidwright.core import Frame, Needs, VideoInfo
 from vidwright.core.window import windows
 from vidwright.io.container import MAX_PIXELS
 from vidwright.io.reader import Reader
+from vidwright.jobs import steadying
 from vidwright.jobs.beside import Beside
-from vidwright.jobs.changes import Change, Colours, Fill, Picture
+from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Keys, Picture, Steady
 from vidwright.jobs.fill import Filler
+from vidwright.jobs.framing import bordered, cropped
 from vidwright.jobs.job import Process
 from vidwright.jobs.masks import Masks, check
+from vidwright.jobs.propagate import Ways
+from vidwright.jobs.region import Shape
 from vidwright.jobs.steps import Step
 from vidwright.models import DType
-from vidwright.nn.resample import lanczos_to
+from vidwright.nn.resample import stretched
 from vidwright.vision.colours import Palette, recoloured
 from vidwright.vision.masks import feathered
 
@@ -48,19 +53,37 @@ class Means:
     max_pixels: int = MAX_PIXELS
 
 
-def step_of(change: Change, means: Means) -> Step:
-    """The step that makes a change. It raises `UsageError` for a region that is empty, and `BadInput`."""
+def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
+    """The step that makes a change, with the file that was `found` for it (`jobs/prepare.py`) if there is to be one.
+
+    Without that the step says what it needs, and makes no frame. It raises `UsageError` for a region that is empty, and
+    `BadInput`.
+    """
 
     def step(info: VideoInfo) -> Process:
-        check(change.region, info, max_pixels=means.max_pixels)
-        opacity = opacity_of(change, info, means)
-        put = change.put
+        put, region = change.put, change.region
+        if found is None and isinstance(put, Keys):
+            return Process(Needs(), info, _unknown)
+        if found is not None and region.tracked:
+            region = region.model_copy(update={"shapes": (Shape(kind="mask", path=found),), "tracked": False})
+        if isinstance(put, Border):
+            return bordered(put, info, completion(put.model, means))
+        check(region, info, max_pixels=means.max_pixels)
+        opacity = opacity_of(change.model_copy(update={"region": region}), info, means)
+        if isinstance(put, Keys) and found is not None:
+            painted = _painted(Ways(found), opacity, colour=put.colour)
+            return Process(Needs(), info, lambda frames, begin: painted(frames))
         if isinstance(put, Fill):
-            filler = Filler(completion(put, means))
+            filler = Filler(completion(put.model, means))
             return Process(Filler.needs, info, lambda frames, begin: filler.stream(frames, opacity))
         if isinstance(put, Colours):
             like = _like(put, means, opacity)
             return Process(Needs(warmup=STEADY, lookahead=STEADY), info, lambda frames, begin: like(frames))
+        if isinstance(put, Crop):
+            return cropped(put, info, opacity)
+        if isinstance(put, Steady):
+            original = Beside(put.path, max_pixels=means.max_pixels)
+            return Process(steadying.NEEDS, info, lambda frames, begin: steadying.steadied(frames, original, opacity))
         if isinstance(put, Picture):
             make = _beside(put, info, means)
             return Process(Needs(), info, lambda frames, begin: _each(frames, make, opacity))
@@ -75,16 +98,16 @@ def opacity_of(change: Change, info: VideoInfo, means: Means) -> Opacity:
     return lambda frame: feathered(region.at(frame.time), change.feather) * change.strength
 
 
-def named(put: Fill) -> tuple[str, str | Path | None] | None:
+def named(spec: str) -> tuple[str, str | Path | None] | None:
     """The model that makes up what is never seen, and its weights; None for inpainting. Raises `ModelRefused`."""
-    if put.model == NONE:
+    if spec == NONE:
         return None
-    return (COMPLETION, None) if put.model == USUAL else models.parse("edit", put.model)
+    return (COMPLETION, None) if spec == USUAL else models.parse("edit", spec)
 
 
-def completion(put: Fill, means: Means) -> nn.Module | None:
+def completion(spec: str, means: Means) -> nn.Module | None:
     """The network of that name. Raises `ModelRefused`."""
-    model = named(put)
+    model = named(spec)
     return None if model is None else models.load(*model, kind=nn.Module, device=means.device, dtype=means.dtype)
 
 
@@ -108,6 +131,18 @@ def _masked(frames: Frames, opacity: Opacity) -> Generator[Frame]:
         yield frame.with_data(opacity(frame).expand(3, -1, -1).clone())
 
 
+def _unknown(frames: Frames, begin: Fraction | None) -> Generator[Frame]:
+    raise RuntimeError("what this change needs to know of the video was not found yet")
+
+
+def _painted(ways: Ways, opacity: Opacity, *, colour: bool) -> Callable[[Frames], Generator[Frame]]:
+    def stream(frames: Frames) -> Generator[Frame]:
+        for frame in frames:
+            yield blended(frame, ways.painted(frame, colour=colour).data[:3], opacity(frame))
+
+    return stream
+
+
 def _beside(put: Picture, info: VideoInfo, means: Means) -> Callable[[Frame, Tensor], Tensor]:
     """The other picture at the frame's time, with the frame's own palette as far as that is asked for."""
     video, size = Beside(put.path, max_pixels=means.max_pixels), (info.height, info.width)
@@ -124,8 +159,7 @@ def _beside(put: Picture, info: VideoInfo, means: Means) -> Callable[[Frame, Ten
 
 def _like(put: Colours, means: Means, opacity: Opacity) -> Callable[[Frames], Generator[Frame]]:
     """Frames with the palette of a reference; their own is that of their surroundings in time, lest it flickers."""
-    with Reader(put.path, cuts=False, max_pixels=means.max_pixels) as pictures:
-        wanted = Palette.of(next(pictures).frame().data[:3])
+    wanted = Palette.of(still(put.path, means.max_pixels))
 
     def stream(frames: Frames) -> Generator[Frame]:
         seen = ((frame, Palette.of(frame.data[:3])) for frame in frames)
@@ -137,6 +171,7 @@ def _like(put: Colours, means: Means, opacity: Opacity) -> Callable[[Frames], Ge
     return stream
 
 
-def stretched(picture_CHW: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture of exactly this size (H, W)."""
-    return picture_CHW if picture_CHW.shape[1:] == size else lanczos_to(picture_CHW[None], size)[0].clamp(0, 1)
+def still(path: Path, max_pixels: int) -> Tensor:
+    """The first picture of a file, (3, H, W). Raises `BadInput`."""
+    with Reader(path, cuts=False, max_pixels=max_pixels) as pictures:
+        return next(pictures).frame().data[:3]

@@ -20,6 +20,11 @@ def lanczos_to(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x_BCHW, size=size, mode="lanczos", antialias=True)
 
 
+def stretched(picture_CHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture in [0, 1] of exactly this size (H, W), whatever its shape was; itself if it has it."""
+    return picture_CHW if picture_CHW.shape[1:] == size else lanczos_to(picture_CHW[None], size)[0].clamp(0, 1)
+
+
 def resized(clip_THWC: Tensor, shape: tuple[int, int, int], *, loop: bool = False) -> Tensor:
     """A clip at another size and length: each side by itself, averaged where it shrinks.
 

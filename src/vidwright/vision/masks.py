@@ -113,6 +113,17 @@ def cleaned(mask_HW: Tensor, pixels: int) -> Tensor:
     return torch.from_numpy(cv2.morphologyEx(codes, cv2.MORPH_CLOSE, closing) > 0)
 
 
+def solid(mask_HW: Tensor, pixels: int) -> Tensor:
+    """A mask without specks, with gaps of so many pixels closed, and without holes."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
+    codes = np.pad(cleaned(mask_HW, 2).numpy().astype(np.uint8), pixels + 1)
+    codes = cv2.morphologyEx(codes, cv2.MORPH_CLOSE, kernel)
+    rims, _ = cv2.findContours(codes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(codes, rims, -1, 1, cv2.FILLED)
+    inner = slice(pixels + 1, -pixels - 1)
+    return torch.from_numpy(codes[inner, inner] > 0)
+
+
 def touching(mask_HW: Tensor, seed_HW: Tensor) -> Tensor:
     """The connected parts of a mask that have a pixel in common with another."""
     _, labels = cv2.connectedComponents(mask_HW.numpy().astype(np.uint8))

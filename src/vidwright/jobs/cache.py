@@ -1,0 +1,48 @@
+"""The user's cache: what was learned or found of an input, by a key that says all that it follows from.
+
+What lies in it can be removed at any time and is then made again. Of all of it `MOST_BYTES` are kept, those that were
+used last.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from vidwright.core.errors import JobFailed
+from vidwright.core.files import explain_os_error
+
+#: Bytes that are kept.
+MOST_BYTES = 2**29
+
+
+def folder() -> Path:
+    """Where it is; not made yet."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "vidwright" / "adapted"
+
+
+def make_folder(path: Path) -> None:
+    """Make it. Raises `JobFailed` where it cannot be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(path, error) from error
+    if not os.access(path, os.W_OK):
+        raise JobFailed(path, "the folder may not be written to", "set XDG_CACHE_HOME to one that may")
+
+
+def used(path: Path) -> None:
+    """Remember that a file was used now; when it was made stays."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
+def prune(newest: Path) -> None:
+    """Remove the files that were not used for longest, until all of them take `MOST_BYTES` at most."""
+    files = {path: path.stat() for path in newest.parent.iterdir() if path != newest and path.is_file()}
+    room = MOST_BYTES - newest.stat().st_size
+    for path in sorted(files, key=lambda path: files[path].st_atime_ns, reverse=True):
+        room -= files[path].st_size
+        if room < 0:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""Tracking a region through its shot, both ways from where it was shown, before anything is edited.
+
+    frames --small--> residuals, on disk --from each key, back and on--> masks
+
+Between two keys each frame's mask comes from the nearer one, so a correction changes what lies between its neighbours
+and nothing else. A shot without a key has no mask.
+
+Shapes: H rows, W columns; h, w those of small pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidwright.core import Frame
+from vidwright.core.window import windows
+from vidwright.jobs.records import Records
+from vidwright.vision import masks
+from vidwright.vision.camera import camera_motion
+from vidwright.vision.flow import small_grey, small_size
+from vidwright.vision.following import LINES, OFFSETS, begun, followed, moving, residual
+
+
+def track(frames: Iterable[Frame], keys: Mapping[int, Tensor]) -> Iterator[Tensor]:
+    """A mask (H, W), bool, for each frame: that of what the `keys` show, masks by the frame's number.
+
+    A key that is an upright rectangle is taken for a box around what is to be followed, any other for the thing itself.
+    Shots are worked on one after the other; of each its small grey pictures lie in a temporary file.
+    """
+    for shot in _shots(frames):
+        own = {n - shot.first: key for n, key in keys.items() if shot.first <= n < shot.first + shot.length}
+        _follow(shot, own)
+        for n in range(shot.length):
+            yield masks.resized(shot.masks[n] > 0, shot.size) if own else torch.zeros(shot.size, dtype=torch.bool)
+        shot.close()
+
+
+class _Shot:
+    """A shot on disk: from frame `first` on `length` small grey pictures, what moves in them, and its masks."""
+
+    def __init__(self, first: int, size: tuple[int, int], small: tuple[int, int]) -> None:
+        self.first, self.length, self.size, self.small = first, 0, size, small
+        self.greys, self.moving, self.masks = (Records(small, torch.uint8) for _ in range(3))
+
+    def add(self, grey_hw: Tensor, moving_hw: Tensor) -> None:
+        self.greys[self.length], self.moving[self.length] = grey_hw, moving_hw
+        self.length += 1
+
+    def close(self) -> None:
+        for records in (self.greys, self.moving, self.masks):
+            records.close()
+
+
+def _shots(frames: Iterable[Frame]) -> Iterator[_Shot]:
+    """Each shot once it is read whole."""
+    shot: _Shot | None = None
+    for number, window in enumerate(windows(_small(frames), max(OFFSETS), is_cut=lambda each: each.cut)):
+        middle = window[len(window) // 2]
+        if shot is None or middle.cut:
+            if shot is not None:
+                yield shot
+            shot = _Shot(number, middle.size, (middle.grey.shape[0], middle.grey.shape[1]))
+        seen = list(dict.fromkeys(window))
+        cameras = [each.camera for each in seen[1:]]
+        shot.add(middle.grey, moving(residual([each.picture for each in seen], cameras, seen.index(middle))))
+    if shot is not None:
+        yield shot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Small:
+    """A frame as it is looked at: `picture` (3, h, w) in code values, `grey`, and the `camera`'s way to it."""
+
+    size: tuple[int, int]
+    picture: Tensor
+    grey: Tensor
+    camera: Tensor
+    cut: bool
+
+
+def _small(frames: Iterable[Frame]) -> Iterator[_Small]:
+    last: Tensor | None = None
+    for frame in frames:
+        size = (frame.height, frame.width)
+        small = small_size(*size, LINES)
+        picture_Chw = F.interpolate(frame.data[None, :3], small, mode="area")[0] * 255
+        grey_hw = small_grey(frame.data, small)
+        camera_33 = torch.eye(3, dtype=torch.float64)
+        if last is not None and not frame.cut:
+            camera_33 = camera_motion(last, grey_hw)
+        yield _Small(size, picture_Chw, grey_hw, camera_33, frame.cut)
+        last = grey_hw
+
+
+def _follow(shot: _Shot, keys: Mapping[int, Tensor]) -> None:
+    """Write the shot's masks; keys are by the frame's place in it."""
+    places = sorted(keys)
+    for number, at in enumerate(places):
+        before = 0 if number == 0 else (places[number - 1] + at) // 2 + 1
+        after = shot.length - 1 if number == len(places) - 1 else (at + places[number + 1]) // 2
+        key_hw = begun(masks.resized(keys[at], shot.small), shot.moving[at] > 0)
+        shot.masks[at] = key_hw
+        for way in (range(at + 1, after + 1), range(at - 1, before - 1, -1)):
+            mask_hw = key_hw
+            for one, other in zip(chain([at], way), way, strict=False):
+                mask_hw = followed(mask_hw, shot.greys[one], shot.greys[other], shot.moving[other] > 0)
+                shot.masks[other] = mask_hw

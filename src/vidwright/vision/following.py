@@ -1,0 +1,118 @@
+"""Following what moves by itself through a shot, without weights: by how it differs from what lies behind it.
+
+    picture --minus the median of its neighbours, aligned by the camera's motion--> residual
+    mask before --moved along the flow--> about here --and--> what of the residual it touches --> mask
+
+Whatever stands still for long becomes a part of its background and has no residual: then the mask goes on as the flow
+moves it, until there is one again.
+
+Shapes: C = 3 channels, H rows, W columns of a small picture; N candidates; masks are bool (H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+
+from vidwright.vision import masks
+from vidwright.vision.camera import places
+from vidwright.vision.flow import flow_between
+
+#: Rows of the pictures that are looked at.
+LINES = 180
+#: How far away the frames are that the background is taken from, on either side.
+OFFSETS = (3, 6, 10, 14, 19, 24)
+#: A residual, in code values of 255, that means something: at least, and in medians of the whole picture's.
+LEAST, TIMES = 10.0, 4.0
+#: Pixels that the mask may move or grow beside what the flow says.
+SLACK = 4
+#: With less of its area in the residual, a thing is thought to stand still.
+STANDS = 0.25
+#: What the residual says counts so much beside how far inside of the mask a pixel lies.
+TRUST = 0.5
+#: Pixels by which flow may miss what a thing does as a whole, and how many have to be known of it.
+OFF, FEWEST = 1.0, 16
+#: Gaps in the residual of a thing are closed that are as wide as its side over this.
+GAPS = 6
+
+
+def residual(pictures: Sequence[Tensor], cameras: Sequence[Tensor], at: int) -> Tensor:
+    """How far picture `at` is from its background, (H, W) fp32 in code values, of pictures (3, H, W) of code values.
+
+    `cameras` (3, 3) lead from each picture to the next.
+    """
+    size = (pictures[at].shape[-2], pictures[at].shape[-1])
+    seen: list[Tensor] = []
+    for side in (-1, 1):
+        way_33 = torch.eye(3, dtype=torch.float64)
+        for far in range(1, max(OFFSETS) + 1):
+            s = at + side * far
+            if not 0 <= s < len(pictures):
+                break
+            way_33 = (cameras[s - 1] if side > 0 else torch.linalg.inv(cameras[s])) @ way_33
+            if far in OFFSETS:
+                seen.append(_aligned(pictures[s], way_33, size))
+    if not seen:
+        return torch.zeros(size)
+    background_CHW = torch.stack(seen).nanmedian(0).values
+    return (pictures[at] - background_CHW).nan_to_num(0).abs().amax(0)
+
+
+def _aligned(picture_CHW: Tensor, way_33: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture as the camera saw it elsewhere; not a number where it did not."""
+    x_HW, y_HW = places(way_33, size).numpy()
+    codes: Any = picture_CHW.permute(1, 2, 0).contiguous().numpy()
+    moved = cv2.remap(codes, x_HW, y_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(torch.nan,) * 3)
+    return torch.from_numpy(moved).permute(2, 0, 1)
+
+
+def moving(residual_HW: Tensor) -> Tensor:
+    """Where a residual is more than noise."""
+    threshold = max(LEAST, TIMES * float(residual_HW.median()))
+    return masks.cleaned(residual_HW > threshold, 2)
+
+
+def begun(key_HW: Tensor, moving_HW: Tensor) -> Tensor:
+    """What to follow: of a rectangle that was drawn around it what moves in there, any other mask as it is."""
+    if not torch.equal(masks.bounds(key_HW), key_HW):
+        return key_HW
+    side = int(min(key_HW.any(0).sum(), key_HW.any(1).sum()))
+    inside_HW = masks.solid(key_HW & moving_HW, max(side // GAPS, 2)) & key_HW
+    return inside_HW if inside_HW.sum() >= STANDS * key_HW.sum() else masks.grown(key_HW, -side / GAPS)
+
+
+def followed(mask_HW: Tensor, before_HW: Tensor, here_HW: Tensor, moving_HW: Tensor) -> Tensor:
+    """The mask of the frame `here`, of that of the frame `before`; these are grey, uint8.
+
+    It goes on as a whole, turned and scaled as the flow inside of it says. Then its rim is where the residual has it,
+    if that is near; deep inside and far outside the residual does not count, as things may look like what is behind.
+    """
+    carried_HW = _carried(mask_HW, flow_between(before_HW, here_HW, preset="light"))
+    area, around_HW = int(carried_HW.sum()), masks.grown(carried_HW, SLACK)
+    if not area:
+        return carried_HW
+    seen = int((moving_HW & carried_HW).sum()) / area
+    beside = int((moving_HW & around_HW & ~carried_HW).sum()) / max(int((around_HW & ~carried_HW).sum()), 1)
+    if seen < STANDS or beside > seen:
+        return carried_HW
+    rim_HW = (masks.distance(~carried_HW) - masks.distance(carried_HW)) / SLACK
+    evidence_HW = torch.where(moving_HW, 1.0, -1.0)
+    return masks.solid(rim_HW.clamp(-1, 1) + TRUST * evidence_HW > 0, 2)
+
+
+def _carried(mask_HW: Tensor, flow_2HW: Tensor) -> Tensor:
+    """The mask moved by the similarity that fits the flow in it best; as it is where there is too little of it."""
+    rows, columns = mask_HW.nonzero(as_tuple=True)
+    if len(rows) < FEWEST:
+        return mask_HW
+    start_N2 = torch.stack([columns, rows], -1).float()
+    end_N2 = start_N2 + flow_2HW[:, rows, columns].mT
+    found, _ = cv2.estimateAffinePartial2D(start_N2.numpy(), end_N2.numpy(), ransacReprojThreshold=OFF)
+    if found is None:
+        return mask_HW
+    moved = cv2.warpAffine(mask_HW.float().numpy(), found, (mask_HW.shape[1], mask_HW.shape[0]))
+    return torch.from_numpy(moved) >= 0.5
