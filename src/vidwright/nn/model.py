@@ -1,4 +1,4 @@
-"""The kinds of model: two that turn frames into frames, and one that makes frames."""
+"""The kinds of model: two that turn frames into frames, one that completes them, and one that makes frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from torch import nn
+from torch import Tensor, nn
 
 from vidwright.core import Frame, Needs
 
@@ -39,6 +39,19 @@ class InterpolationModel(nn.Module):
     @abstractmethod
     def between(self, first: Frame, second: Frame, times: Sequence[Fraction]) -> list[Frame]:
         """The frames at `times`, which lie after `first.time` and before `second.time`; a pure function of the two."""
+
+
+class CompletionModel(nn.Module):
+    """A network that makes the pixels of a frame that nobody knows, from that frame and its neighbours.
+
+    `reach` is how many pixels around an unknown one it looks at; what lies beyond does not change what is made.
+    """
+
+    reach: int
+
+    @abstractmethod
+    def forward(self, x_BTCHW: Tensor, unknown_BT1HW: Tensor) -> Tensor:
+        """The middle one of T = 3 frames with its unknown pixels made: (B, 3, H, W) fp32; known ones to the bit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,11 +50,11 @@ class UNet(nn.Module):
         pairs = list(itertools.pairwise(widths))
         self.multiple = 2 ** len(pairs)
         self.reach = _reach(len(widths), depth)
-        self.entry = _conv(inputs, widths[0], 3, padding=1)
+        self.entry = linear_conv(inputs, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(stage(channels) for channels in widths[:-1])
-        self.downs = nn.ModuleList(_conv(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.downs = nn.ModuleList(linear_conv(fine, coarse, 2, stride=2) for fine, coarse in pairs)
         self.middle = stage(widths[-1])
-        self.ups = nn.ModuleList(_up(coarse, fine) for fine, coarse in pairs)
+        self.ups = nn.ModuleList(up(coarse, fine) for fine, coarse in pairs)
         self.decoder = nn.ModuleList(stage(channels) for channels in widths[:-1])
         self.exit = nn.Conv2d(widths[0], outputs, 3, padding=1)
 
@@ -81,11 +81,12 @@ def _reach(levels: int, depth: int) -> int:
     return rows + -rows % strides
 
 
-def _up(coarse: int, fine: int) -> nn.Module:
-    return nn.Sequential(_conv(coarse, 4 * fine, 1), nn.PixelShuffle(2))
+def up(coarse: int, fine: int) -> nn.Module:
+    """(B, coarse, H, W) -> (B, fine, 2H, 2W)."""
+    return nn.Sequential(linear_conv(coarse, 4 * fine, 1), nn.PixelShuffle(2))
 
 
-def _conv(inputs: int, outputs: int, size: int, *, stride: int = 1, padding: int = 0) -> nn.Conv2d:
+def linear_conv(inputs: int, outputs: int, size: int, *, stride: int = 1, padding: int = 0) -> nn.Conv2d:
     """A convolution with no activation after it, whose result has the variance of its input."""
     conv = nn.Conv2d(inputs, outputs, size, stride=stride, padding=padding)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
