@@ -90,12 +90,13 @@ def aligned_flow(first_HW: Tensor, second_HW: Tensor, camera_33: Tensor, *, pres
     here_2HW = places(torch.eye(3, dtype=torch.float64), size)
     moved_x, moved_y = (here_2HW + rest_2HW).numpy()
     camera_2HW = [torch.from_numpy(cv2.remap(plane, moved_x, moved_y, cv2.INTER_LINEAR)) for plane in (x_HW, y_HW)]
-    inside_HW = _inside(here_2HW + rest_2HW)
+    inside_HW = inside(here_2HW + rest_2HW, size)
     return torch.where(inside_HW, torch.stack(camera_2HW), where_2HW) - here_2HW
 
 
-def _inside(where_2HW: Tensor) -> Tensor:
-    height, width = where_2HW.shape[-2:]
+def inside(where_2HW: Tensor, size: tuple[int, int]) -> Tensor:
+    """Which of places lie in a picture of `size` (rows, columns), bool (H, W)."""
+    height, width = size
     x_HW, y_HW = where_2HW
     return (x_HW >= 0) & (x_HW <= width - 1) & (y_HW >= 0) & (y_HW <= height - 1)
 

@@ -1,0 +1,73 @@
+"""How well a completion network makes what a hole hides, where no frame shows it.
+
+Of each excerpt of `train/excerpts.py` three frames, `SPACING` apart, lose the same place to a hole of each kind. The
+middle one is completed and rounded to 8 bits; what counts is PSNR of R'G'B' inside of the hole, less that of Telea's
+inpainting. Holes are the same for a size of picture, whatever the clip.
+
+Shapes: T = 3 frames, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vidwright.data.degrade import to_bytes
+from vidwright.data.holed import aligned, hidden
+from vidwright.data.holes import KINDS, hole
+from vidwright.data.seeding import generator
+from vidwright.metrics.psnr import psnr
+
+#: The middle frame of an excerpt that is completed, and how many frames away its neighbours are.
+MIDDLE, SPACING = 4, 3
+
+#: How much of the picture a hole covers: about 40 to 90 pixels across in 480x270.
+AREAS = (0.02, 0.05)
+
+#: Seed of the holes.
+HOLE_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """Three `seen` frames, uint8 (T, 3, H, W), pre-filled where `unknown`, bool (T, 1, H, W), and the middle's `truth`.
+
+    `kind` is that of the hole.
+    """
+
+    kind: str
+    seen: Tensor
+    unknown: Tensor
+    truth: Tensor
+
+
+def puzzles(excerpt_TCHW: Tensor) -> Iterator[Puzzle]:
+    """One puzzle for each kind of hole and each of `AREAS`, of an excerpt, uint8 (8, 3, H, W)."""
+    near = slice(MIDDLE - SPACING, MIDDLE + SPACING + 1, SPACING)
+    size = (excerpt_TCHW.shape[-2], excerpt_TCHW.shape[-1])
+    clear_TCHW, inside_T1HW = aligned(excerpt_TCHW[near], size)
+    for number, kind in enumerate(KINDS):
+        for part, area in enumerate(AREAS):
+            hole_11HW = hole(kind, size, area, generator(HOLE_SEED, number, part))
+            unknown_T1HW = hole_11HW | ~inside_T1HW
+            yield Puzzle(kind, hidden(clear_TCHW, unknown_T1HW), unknown_T1HW, clear_TCHW[1])
+
+
+@torch.inference_mode()
+def completed(net: nn.Module, puzzle: Puzzle) -> Tensor:
+    """The middle frame of a puzzle as the network makes it, uint8 (3, H, W)."""
+    device = next(net.parameters()).device
+    made_BCHW = net(puzzle.seen[None].to(device).float() / 255, puzzle.unknown[None].to(device))
+    return to_bytes(made_BCHW[0].cpu() * 255)
+
+
+def gained(output_CHW: Tensor, puzzle: Puzzle) -> float:
+    """PSNR in dB inside of the hole, of a completed middle frame less that of what it was pre-filled with."""
+    middle_HW = puzzle.unknown[1, 0]
+    truth, telea, output = (x_CHW[:, middle_HW] for x_CHW in (puzzle.truth, puzzle.seen[1], output_CHW))
+    if torch.equal(telea, truth):
+        return 0.0  # a hole in one colour
+    return psnr(output, truth, peak=255.0) - psnr(telea, truth, peak=255.0)
