@@ -12,13 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.data import augment
+from vidwright.data.cache import Cache
 from vidwright.data.clips import Clips, Order
 from vidwright.data.degrade import to_bytes
 from vidwright.data.holes import KINDS, hole
 from vidwright.data.index import large_shots
 from vidwright.data.samples import Sample, Split
 from vidwright.data.seeding import generator
-from vidwright.vision.align import cameras, seen_from
+from vidwright.vision.align import aligned, cameras
 from vidwright.vision.inpaint import inpainted
 
 #: Bytes of decoded clips that are kept unless told otherwise; a minute of 480x270 takes 0.7 GB.
@@ -37,8 +38,9 @@ REVEALED, FARTHEST = 0.25, 0.3
 #: Samples of one shot before it may leave the cache, and how many shots lie between two of them.
 REUSE, SPREAD = 8, 4
 
-#: Samples per frame in an epoch.
-PER_FRAME = 4
+#: Moments of a shot that are looked at, for each of which the camera's motion is found once; and the samples of an
+#: epoch for each frame.
+MOMENTS, PER_FRAME = 24, 4
 
 #: What stands where nothing is known before it is pre-filled.
 GREY = 128
@@ -58,7 +60,7 @@ class Holed:
         self, folder: Path, split: Split, *, patch: int, seed: int = 0, cache_bytes: int = CACHE_BYTES
     ) -> None:
         shots = large_shots(folder, split, frames=3, side=patch)
-        self._clips = Clips(shots, cache_bytes=cache_bytes)
+        self._clips, self._cameras = Clips(shots, cache_bytes=cache_bytes), Cache(cache_bytes)
         self._patch, self._seed = patch, seed
         self._length = PER_FRAME * sum(shot.frames for shot in shots)
         self._order = Order(len(shots), self._length, seed, reuse=REUSE, spread=SPREAD)
@@ -69,11 +71,8 @@ class Holed:
     def sample(self, epoch: int, k: int) -> Sample:
         """{"seen", "unknown", "truth", "kind"}: sample `k` of `epoch`."""
         random = generator(self._seed, epoch, k)
-        shot_TCHW = self._clips.frames(self._order.shot(epoch, k))
-        spacing = 1 + _integer(min(SPACING, (len(shot_TCHW) - 1) // 2), random)
-        centre = spacing + _integer(len(shot_TCHW) - 2 * spacing, random)
-        frames_TCHW = shot_TCHW[centre - spacing : centre + spacing + 1 : spacing]
-        clear_TCHW, inside_T1HW = self._crop(frames_TCHW, random)
+        frames_TCHW, cameras_T33 = self._moment(self._order.shot(epoch, k), _integer(MOMENTS, random))
+        clear_TCHW, inside_T1HW = self._crop(frames_TCHW, cameras_T33, random)
         kind = _integer(len(KINDS), random)
         unknown_T1HW = ~inside_T1HW | random_hole(KINDS[kind], (self._patch, self._patch), random)
         seen_TCHW = hidden(clear_TCHW, unknown_T1HW)
@@ -87,13 +86,21 @@ class Holed:
             "kind": torch.tensor(kind),
         }
 
-    def _crop(self, frames_TCHW: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The same place of three frames, uint8 (T, 3, P, P), and where the outer ones show it, bool (T, 1, P, P)."""
+    def _moment(self, shot: int, number: int) -> tuple[Tensor, Tensor]:
+        """Three frames of a shot, uint8 (T, 3, H, W), and the cameras that lead from the middle one to each."""
+        shot_TCHW, random = self._clips.frames(shot), generator(self._seed, shot, number, 1)
+        spacing = 1 + _integer(min(SPACING, (len(shot_TCHW) - 1) // 2), random)
+        middle = spacing + _integer(len(shot_TCHW) - 2 * spacing, random)
+        frames_TCHW = shot_TCHW[middle - spacing : middle + spacing + 1 : spacing]
+        return frames_TCHW, self._cameras.get(shot * MOMENTS + number, lambda: cameras(frames_TCHW))
+
+    def _crop(self, frames_TCHW: Tensor, cameras_T33: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The same place of three frames, uint8 (T, 3, P, P), and where they show it, bool (T, 1, P, P)."""
         height, width = frames_TCHW.shape[-2:]
         shrunk = min(height, width) >= 2 * self._patch and _integer(2, random)
         side = self._patch * (1 + shrunk)
         corner = _integer(height - side + 1, random), _integer(width - side + 1, random)
-        aligned_TCHW, inside_T1HW = aligned(frames_TCHW, (side, side), corner)
+        aligned_TCHW, inside_T1HW = aligned(frames_TCHW, cameras_T33, (side, side), corner)
         if not shrunk:
             return aligned_TCHW, inside_T1HW
         return to_bytes(F.avg_pool2d(aligned_TCHW.float(), 2)), F.avg_pool2d(inside_T1HW.float(), 2) == 1
@@ -106,22 +113,6 @@ def random_hole(kind: str, size: tuple[int, int], random: torch.Generator) -> Te
     steps = [(right, down), (-right, -down)] if moves < REVEALED else [(0.0, 0.0)] * 2
     middle, earlier, later = hole(kind, size, AREA[0] + (AREA[1] - AREA[0]) * area, random, steps)
     return torch.stack([earlier, middle, later])
-
-
-def aligned(
-    frames_TCHW: Tensor, size: tuple[int, int], corner: tuple[int, int] = (0, 0)
-) -> tuple[Tensor, Tensor]:
-    """A part of uint8 frames laid over the middle one: (T, 3, H, W), and where they show it, bool (T, 1, H, W)."""
-    parts: list[tuple[Tensor, Tensor]] = []
-    for number, (frame_CHW, camera_33) in enumerate(zip(frames_TCHW, cameras(frames_TCHW), strict=True)):
-        if number == len(frames_TCHW) // 2:
-            (top, left), (height, width) = corner, size
-            part_CHW = frame_CHW[:, top : top + height, left : left + width]
-            parts.append((part_CHW, torch.ones(1, height, width, dtype=torch.bool)))
-        else:
-            parts.append(seen_from(frame_CHW, camera_33, size, corner))
-    pictures, inside = zip(*parts, strict=True)
-    return torch.stack(pictures), torch.stack(inside)
 
 
 def hidden(clear_TCHW: Tensor, unknown_T1HW: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ Shapes: T frames, H height, W width, S segments.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -84,9 +85,7 @@ def _turned(shape: Shape, place: Sequence[float], random: torch.Generator) -> Sh
     upright, angle = torch.rand(2, generator=random).tolist()
     angle = math.pi / 2 * round(angle) if upright < 0.5 else math.pi * angle
     cos, sin, (right, down) = math.cos(angle), math.sin(angle), place
-    return lambda x, y: shape(
-        cos * (x - right) + sin * (y - down), cos * (y - down) - sin * (x - right)
-    )
+    return lambda x, y: shape(cos * (x - right) + sin * (y - down), cos * (y - down) - sin * (x - right))
 
 
 def _stroke(place: Sequence[float], side: int, random: torch.Generator) -> Shape:
@@ -100,7 +99,7 @@ def _stroke(place: Sequence[float], side: int, random: torch.Generator) -> Shape
     points = [(place[0], place[1]), *zip(x_S.tolist(), y_S.tolist(), strict=True)]
 
     def stroke(x: Tensor, y: Tensor) -> Tensor:
-        distances = [_distance(x, y, *ends) for ends in zip(points, points[1:], strict=False)]
+        distances = [_distance(x, y, *ends) for ends in itertools.pairwise(points)]
         return torch.stack(distances).amin(dim=0)
 
     return stroke

@@ -9,6 +9,7 @@ Shapes: T = 3 frames, C channels, H height, W width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,16 +17,20 @@ import torch
 from torch import Tensor, nn
 
 from vidwright.data.degrade import to_bytes
-from vidwright.data.holed import aligned, hidden
+from vidwright.data.holed import hidden
 from vidwright.data.holes import KINDS, hole
 from vidwright.data.seeding import generator
-from vidwright.metrics.psnr import psnr
+from vidwright.metrics.psnr import mse
+from vidwright.vision.align import aligned, cameras
 
 #: The middle frame of an excerpt that is completed, and how many frames away its neighbours are.
 MIDDLE, SPACING = 4, 3
 
 #: How much of the picture a hole covers: about 40 to 90 pixels across in 480x270.
 AREAS = (0.02, 0.05)
+
+#: The least mean squared error that is told from none, in code values: 48 dB.
+LEAST_ERROR = 1.0
 
 #: Seed of the holes.
 HOLE_SEED = 7
@@ -48,7 +53,8 @@ def puzzles(excerpt_TCHW: Tensor) -> Iterator[Puzzle]:
     """One puzzle for each kind of hole and each of `AREAS`, of an excerpt, uint8 (8, 3, H, W)."""
     near = slice(MIDDLE - SPACING, MIDDLE + SPACING + 1, SPACING)
     size = (excerpt_TCHW.shape[-2], excerpt_TCHW.shape[-1])
-    clear_TCHW, inside_T1HW = aligned(excerpt_TCHW[near], size)
+    frames_TCHW = excerpt_TCHW[near]
+    clear_TCHW, inside_T1HW = aligned(frames_TCHW, cameras(frames_TCHW), size)
     for number, kind in enumerate(KINDS):
         for part, area in enumerate(AREAS):
             hole_11HW = hole(kind, size, area, generator(HOLE_SEED, number, part))
@@ -67,7 +73,7 @@ def completed(net: nn.Module, puzzle: Puzzle) -> Tensor:
 def gained(output_CHW: Tensor, puzzle: Puzzle) -> float:
     """PSNR in dB inside of the hole, of a completed middle frame less that of what it was pre-filled with."""
     middle_HW = puzzle.unknown[1, 0]
-    truth, telea, output = (x_CHW[:, middle_HW] for x_CHW in (puzzle.truth, puzzle.seen[1], output_CHW))
-    if torch.equal(telea, truth):
-        return 0.0  # a hole in one colour
-    return psnr(output, truth, peak=255.0) - psnr(telea, truth, peak=255.0)
+    before, after = (
+        max(mse(x_CHW[:, middle_HW], puzzle.truth[:, middle_HW]), LEAST_ERROR) for x_CHW in (puzzle.seen[1], output_CHW)
+    )
+    return 10 * math.log10(before / after)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vidwright.vision.camera import camera_motion, inside, places, scaled
 from vidwright.vision.flow import LINES, small_grey, small_size
@@ -18,23 +19,32 @@ def cameras(frames_TCHW: Tensor, known_T1HW: Tensor | None = None) -> Tensor:
 
     Corners are followed at 240 rows at most, and only where the middle frame is known.
     """
-    count, _, height, width = frames_TCHW.shape
+    middle, (height, width) = len(frames_TCHW) // 2, frames_TCHW.shape[-2:]
     size = small_size(height, width, LINES)
     small = [small_grey(frame_CHW.float() / 255, size) for frame_CHW in frames_TCHW]
     known_HW = None
     if known_T1HW is not None:
-        share_11HW = torch.nn.functional.interpolate(known_T1HW[count // 2][None].float(), size, mode="area")
-        known_HW = share_11HW[0, 0] == 1
-    factor = height / size[0], width / size[1]
-    middle = count // 2
-    return torch.stack(
-        [
-            torch.eye(3, dtype=torch.float64)
-            if number == middle
-            else scaled(camera_motion(small[middle], grey_HW, known_HW), factor)
-            for number, grey_HW in enumerate(small)
-        ]
+        known_HW = F.interpolate(known_T1HW[middle][None].float(), size, mode="area")[0, 0] == 1
+    found = [camera_motion(small[middle], grey_HW, known_HW) for grey_HW in small]
+    found[middle] = torch.eye(3, dtype=torch.float64)
+    return torch.stack([scaled(camera_33, (height / size[0], width / size[1])) for camera_33 in found])
+
+
+def aligned(
+    frames_TCHW: Tensor, cameras_T33: Tensor, size: tuple[int, int], corner: tuple[int, int] = (0, 0)
+) -> tuple[Tensor, Tensor]:
+    """uint8 frames as the middle one's camera would show them, and where they show anything, bool (T, 1, H, W).
+
+    Of a part of (H, W) that begins at `corner` (row, column) of the middle frame, which comes out as it is.
+    """
+    parts = [seen_from(*pair, size, corner) for pair in zip(frames_TCHW, cameras_T33, strict=True)]
+    (top, left), (height, width), middle = corner, size, len(parts) // 2
+    parts[middle] = (
+        frames_TCHW[middle, :, top : top + height, left : left + width],
+        torch.ones(1, height, width, dtype=torch.bool),
     )
+    pictures, inside = zip(*parts, strict=True)
+    return torch.stack(pictures), torch.stack(inside)
 
 
 def seen_from(
@@ -50,4 +60,6 @@ def seen_from(
     moved = cv2.remap(
         picture_CHW.permute(1, 2, 0).numpy(), x_HW, y_HW, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    return torch.from_numpy(moved).permute(2, 0, 1), inside(where_2HW, picture_CHW.shape[-2:])[None]
+    return torch.from_numpy(moved).permute(2, 0, 1), inside(where_2HW, (picture_CHW.shape[-2], picture_CHW.shape[-1]))[
+        None
+    ]

@@ -30,6 +30,9 @@ from vidwright.train.task import Evaluation
 #: Holes better than this mean squared error (35 dB) count less and less: flat ones are for Telea.
 MSE_FLOOR = 10**-3.5
 
+#: Over how many pixels gradients are compared.
+SCALES = (1, 2, 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -88,17 +91,13 @@ class Completion:
 def completion_losses(
     made_BCHW: Tensor, truth_BCHW: Tensor, unknown_B1HW: Tensor, *, edge_weight: float
 ) -> dict[str, Tensor]:
-    """"hole", the mean over samples of ln(MSE inside + floor), and "edges", that of the error's gradients over 1, 2 and
-    4 pixels, relative to the error itself.
-    """
+    """The mean over samples of ln(MSE + floor) inside of the "hole", and of the error in its "edges" at all scales."""
     error_BCHW = made_BCHW - truth_BCHW
     count_B = 3 * unknown_B1HW.flatten(1).sum(dim=1).clamp(min=1)
     hole_B = error_BCHW.square().flatten(1).sum(dim=1) / count_B
-    edges_B = sum(
-        (F.avg_pool2d(error_BCHW, scale).diff(dim=dim).abs().flatten(1).sum(dim=1) * scale**2 / count_B)
-        for scale in (1, 2, 4)
-        for dim in (-1, -2)
-    )
+    scales = [F.avg_pool2d(error_BCHW, scale) * scale**2 for scale in SCALES]
+    changes = [scaled_BCHW.diff(dim=dim).abs() for scaled_BCHW in scales for dim in (-1, -2)]
+    edges_B = torch.stack([change_BCHW.flatten(1).sum(dim=1) / count_B for change_BCHW in changes]).sum(dim=0)
     return {
         "hole": (hole_B + MSE_FLOOR).log().mean(),
         "edges": edge_weight * edges_B.mean(),
@@ -112,9 +111,9 @@ def fast() -> Recipe:
         weights="fast",
         config=Config(widths=(24, 40, 48, 72)),
         task=Completion(),
-        optimiser=Optimiser(kind="muon", learning_rate=3e-3, warmup=100, clip=1.0, ema=0.999),
+        optimiser=Optimiser(kind="muon", learning_rate=4e-3, warmup=100, clip=1.0, ema=0.999),
         budget=Budget(minutes=60),
-        batch=16,
+        batch=48,
         validations=6,
         validate_on=8,
     )
