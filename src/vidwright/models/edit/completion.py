@@ -151,5 +151,6 @@ CARD = Card(
     summary="pixels that no frame shows, made from around them in three frames",
     build=Net,
     config=Config,
+    weights=("fast",),
     paper="Telea 2004, Ronneberger et al. 2015 (U-Net), Zeng et al. 2020 (STTN), Vaswani et al. 2017 (attention)",
 )

@@ -105,15 +105,18 @@ def completion_losses(
 
 
 def fast() -> Recipe:
-    """For a laptop's CPU: an hour on one core."""
+    """Eight minutes of an accelerator, most of which it waits for sixteen cores that make samples; one core: 8 hours.
+
+    With 40 steps, in three minutes of a core, there is nothing won over Telea yet; with 200 steps of 48 it is 0.6 dB.
+    """
     return Recipe(
         model="edit/completion",
         weights="fast",
         config=Config(widths=(24, 40, 48, 72)),
         task=Completion(),
         optimiser=Optimiser(kind="muon", learning_rate=4e-3, warmup=100, clip=1.0, ema=0.999),
-        budget=Budget(minutes=60),
-        batch=48,
-        validations=6,
-        validate_on=8,
+        budget=Budget(steps=3250),
+        batch=32,
+        validations=4,
+        validate_on=4,
     )
