@@ -13,25 +13,18 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vidwright.data.holed import Holed
 from vidwright.data.holes import KINDS
 from vidwright.data.loader import Batch
 from vidwright.data.samples import Split
 from vidwright.models.edit.completion import Config
-from vidwright.train.completing import Puzzle, completed, gained, puzzles
+from vidwright.train.completing import Puzzle, completed, gained, losses, puzzles
 from vidwright.train.excerpts import judged, truth
 from vidwright.train.optimiser import Optimiser
 from vidwright.train.recipe import Recipe
 from vidwright.train.schedule import Budget
 from vidwright.train.task import Evaluation
-
-#: Holes better than this mean squared error (35 dB) count less and less: flat ones are for Telea.
-MSE_FLOOR = 10**-3.5
-
-#: Over how many pixels gradients are compared.
-SCALES = (1, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +52,8 @@ class Completion:
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Each hole's error in decibels, so that easy and hard ones count alike, and that of what changes in it."""
         made_BCHW = net(batch["seen"].float() / 255, batch["unknown"])
-        return completion_losses(
-            made_BCHW, batch["truth"].float() / 255, batch["unknown"][:, 1].float(), edge_weight=self.edge_weight
-        )
+        found = losses(made_BCHW, batch["truth"].float() / 255, batch["unknown"][:, 1])
+        return {"hole": found["hole"], "edges": self.edge_weight * found["edges"]}
 
     def evaluate(self, net: nn.Module, folder: Path, split: Split, seed: int, limit: int | None) -> Evaluation:
         """Gain over Telea in dB, over all holes and per kind; a picture of each: pre-filled, completed, true."""
@@ -86,22 +78,6 @@ class Completion:
         for shot in judged(folder, split, limit):
             for puzzle in puzzles(truth(shot)):
                 yield f"{shot.file.stem}-{shot.first}", puzzle, completed(net, puzzle)
-
-
-def completion_losses(
-    made_BCHW: Tensor, truth_BCHW: Tensor, unknown_B1HW: Tensor, *, edge_weight: float
-) -> dict[str, Tensor]:
-    """The mean over samples of ln(MSE + floor) inside of the "hole", and of the error in its "edges" at all scales."""
-    error_BCHW = made_BCHW - truth_BCHW
-    count_B = 3 * unknown_B1HW.flatten(1).sum(dim=1).clamp(min=1)
-    hole_B = error_BCHW.square().flatten(1).sum(dim=1) / count_B
-    scales = [F.avg_pool2d(error_BCHW, scale) * scale**2 for scale in SCALES]
-    changes = [scaled_BCHW.diff(dim=dim).abs() for scaled_BCHW in scales for dim in (-1, -2)]
-    edges_B = torch.stack([change_BCHW.flatten(1).sum(dim=1) / count_B for change_BCHW in changes]).sum(dim=0)
-    return {
-        "hole": (hole_B + MSE_FLOOR).log().mean(),
-        "edges": edge_weight * edges_B.mean(),
-    }
 
 
 def fast() -> Recipe:
