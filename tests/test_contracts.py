@@ -1,7 +1,8 @@
 """What every model promises, checked on each of them; a new file in `models/` is found by its name.
 
 The template is checked as well, so that whoever copies it begins with a model that keeps all promises. A `FrameModel`
-keeps those of a stream, an `InterpolationModel` those of frames between two, generators those of samples.
+keeps those of a stream, an `InterpolationModel` those of frames between two, a `CompletionModel` those of unknown
+pixels, generators those of samples.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from tiny import randomise
 from vidwright import models
 from vidwright.core import Card, Colour, Frame
-from vidwright.nn.model import FrameModel, InterpolationModel
+from vidwright.nn.model import CompletionModel, FrameModel, InterpolationModel
 from vidwright.weights.store import fit, read_weights, save_weights
 
 NAMES = [*models.names(), "enhance/_template"]
@@ -32,6 +33,7 @@ def pytest_generate_tests(metafunc) -> None:
         kinds = {
             "net": [name for name in NAMES if isinstance(built(name), FrameModel)],
             "interpolator": [name for name in NAMES if isinstance(built(name), InterpolationModel)],
+            "completer": [name for name in NAMES if isinstance(built(name), CompletionModel)],
             "generator": [name for name in NAMES if name.startswith("generate/") and alone(name)],
         }
         asked = next((names for fixture, names in kinds.items() if fixture in metafunc.fixturenames), NAMES)
@@ -287,6 +289,48 @@ def test_an_interpolator_in_bf16_stays_near_fp32(card, interpolator):
     rough = ready(card).to(torch.bfloat16).between(first, second, times)
     for a, b in zip(interpolator.between(first, second, times), rough, strict=True):
         assert (a.data - b.data).abs().mean() < 0.05 and b.data.dtype == torch.float32
+
+
+@pytest.fixture
+def completer(card) -> nn.Module:
+    return ready(card)
+
+
+def holed(size: tuple[int, int], *, batch: int = 1) -> tuple[Tensor, Tensor]:
+    """Three frames of noise (B, T, 3, H, W), and where they are unknown, bool (B, T, 1, H, W)."""
+    random = torch.Generator().manual_seed(0)
+    return torch.rand(batch, 3, 3, *size, generator=random), torch.rand(batch, 3, 1, *size, generator=random) < 0.4
+
+
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (2, 3), (16, 9), (40, 64)])
+def test_known_pixels_come_out_as_they_are_and_unknown_ones_are_made(completer, size):
+    x, unknown = holed(size, batch=2)
+    made_BCHW, known_BCHW = completer(x, unknown), ~unknown[:, 1].expand(-1, 3, -1, -1)
+    assert made_BCHW.shape == (2, 3, *size) and made_BCHW.dtype == torch.float32
+    assert torch.isfinite(made_BCHW).all() and torch.equal(made_BCHW[known_BCHW], x[:, 1][known_BCHW])
+    assert (made_BCHW != x[:, 1])[~known_BCHW].all()
+    assert torch.equal(made_BCHW, completer(x, unknown.float()))
+    assert torch.equal(completer(x, torch.zeros_like(unknown)), x[:, 1])
+
+
+def test_what_lies_beyond_reach_does_not_change_what_is_made(completer):
+    x, unknown = holed((16, 2 * completer.reach + 64))
+    other = x.clone()
+    other[..., completer.reach + 32 :] = 0.5
+    assert_near(completer(other, unknown)[..., :32], completer(x, unknown)[..., :32])
+
+
+def test_a_completer_learns(card, completer):
+    """Gradients reach every parameter."""
+    completer = randomise(card.build(card.config()))
+    completer(*holed((24, 24))).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in completer.parameters())
+
+
+def test_a_completer_in_bf16_stays_near_fp32(card, completer):
+    x, unknown = holed((24, 24))
+    rough = ready(card).to(torch.bfloat16)(x, unknown)
+    assert (rough - completer(x, unknown)).abs().mean() < 0.05 and rough.dtype == torch.float32
 
 
 @pytest.fixture

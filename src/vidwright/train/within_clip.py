@@ -134,9 +134,10 @@ def moments(frames_TCHW: Tensor, unknown_THW: Tensor) -> list[Moment]:
     for spacing in {min(spacing, furthest) for spacing in SPACINGS}:
         near = slice(middle - spacing, middle + spacing + 1, spacing)
         unknown_T1HW = unknown_THW[near, None]
-        cameras_T33 = cameras(frames_TCHW[near], ~unknown_T1HW)
-        clear_TCHW, inside_T1HW = aligned(frames_TCHW[near], cameras_T33, (height, width))
-        moved_TCHW, _ = aligned(unknown_T1HW.expand(-1, 3, -1, -1).to(torch.uint8) * 255, cameras_T33, (height, width))
+        filled_TCHW = hidden(frames_TCHW[near], unknown_T1HW)  # else it would be followed what the hole hides
+        cameras_T33 = cameras(filled_TCHW, ~unknown_T1HW)
+        clear_TCHW, inside_T1HW = aligned(filled_TCHW, cameras_T33, (height, width))
+        moved_TCHW, _ = aligned(255 * unknown_T1HW.expand(-1, 3, -1, -1).to(torch.uint8), cameras_T33, (height, width))
         found.append(Moment(clear_TCHW, ~inside_T1HW | (moved_TCHW[:, :1] > 0)))
     return found
 
