@@ -19,16 +19,18 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vidwright.core import Frame, Needs
 from vidwright.core.window import windows
 from vidwright.vision.inpaint import inpainted
+from vidwright.vision.masks import grown, parts
 from vidwright.vision.membrane import membrane
-from vidwright.vision.revealed import REACH, Found, Motion, Part, Shown, by_camera, by_flow, motion
+from vidwright.vision.revealed import REACH, Found, Motion, Part, Shown, beside, by_camera, by_flow, motion
 
 #: Width of the rim around a hole, as a part of the picture's height, and at least, in pixels.
 RIM, LEAST_RIM = 1 / 24, 6
+#: Frames on either side that the network is shown beside the one that it completes.
+APART = 6
 #: An error that is as good as none, in units of the peak: two code values.
 GOOD = 2 / 255
 #: How much disagreement of sources counts beside errors on the rim.
@@ -77,19 +79,55 @@ class Filler:
             tell(look.frame, Shares(float(look.hidden.float().mean()), 0.0))
             return look.frame
         shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times
-        at = shot.index(look)
-        shown, motions = [each.shown for each in shot], [other.since(one) for one, other in pairwise(shot)]
-        part = around(look.hidden)
-        picture_Chw, hidden_hw = look.frame.data[:3][:, *part.slices], look.hidden[part.slices]
-        camera, least = by_camera(shown, motions, at, part)
-        flow = by_flow(shown, motions, at, part, least)
-        mixed_Chw, sure_hw = mixed(picture_Chw, hidden_hw, [camera, flow], look.frame.height)
-        data = look.frame.data.clone()
-        blend_Chw = torch.lerp(picture_Chw, mixed_Chw, look.opacity[part.slices].float())
-        data[:3][:, *part.slices] = torch.where(hidden_hw, blend_Chw, picture_Chw)
-        share = float((sure_hw & hidden_hw).sum() / hidden_hw.sum())
-        tell(look.frame, Shares(float(look.hidden.float().mean()), share))
+        scene = Scene([each.shown for each in shot], [b.since(a) for a, b in pairwise(shot)], shot.index(look))
+        data, copied = look.frame.data.clone(), 0
+        for hole_HW in parts(grown(look.hidden, rim_of(look.frame.height) // 2)):
+            hidden_HW = hole_HW & look.hidden
+            part = around(hidden_HW)
+            made_Chw, sure_hw = self._made(scene, look.frame.data[:3], look.hidden, part)
+            own_hw, old_Chw = hidden_HW[part.slices], data[:3][:, *part.slices]
+            blend_Chw = torch.lerp(old_Chw, made_Chw, look.opacity[part.slices].float())
+            data[:3][:, *part.slices] = torch.where(own_hw, blend_Chw, old_Chw)
+            copied += int((sure_hw & own_hw).sum())
+        tell(look.frame, Shares(float(look.hidden.float().mean()), copied / int(look.hidden.sum())))
         return look.frame.with_data(data)
+
+    def _made(self, scene: Scene, picture_CHW: Tensor, hidden_HW: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """What is to be seen in a part of a picture (3, h, w), and which pixels of it are copied for the most part."""
+        picture_Chw, hidden_hw = picture_CHW[:, *part.slices], hidden_HW[part.slices]
+        camera, least = by_camera(scene.shown, scene.motions, scene.at, part)
+        flow = by_flow(scene.shown, scene.motions, scene.at, part, least)
+        plain_Chw = inpainted(picture_Chw, hidden_hw)
+        share_Nhw = shares(picture_Chw, hidden_hw, [camera, flow], len(hidden_HW))
+        copy_Chw = (torch.stack([camera.colour, flow.colour]) * share_Nhw[1:, None]).sum(0)
+        sure_hw = share_Nhw[0] < 0.5
+        unknown_hw = hidden_hw & ~sure_hw
+        if bool(unknown_hw.any()):
+            mostly_Chw = torch.where(hidden_hw, copy_Chw + share_Nhw[0] * plain_Chw, picture_Chw)
+            plain_Chw = torch.where(unknown_hw, self._completed(scene, mostly_Chw, unknown_hw, part), plain_Chw)
+        return copy_Chw + share_Nhw[0] * plain_Chw, sure_hw
+
+    def _completed(self, scene: Scene, picture_Chw: Tensor, unknown_hw: Tensor, part: Part) -> Tensor:
+        """The part with what is unknown made up."""
+        middle_Chw = inpainted(picture_Chw, unknown_hw)
+        if self.network is None:
+            return middle_Chw
+        one, other = beside(scene.shown, scene.motions, scene.at, part, APART)
+        outer = [(inpainted(beside_Chw, ~seen_hw), ~seen_hw) for beside_Chw, seen_hw in (one, other)]
+        pictures = [outer[0][0], middle_Chw, outer[1][0]]
+        unknown = [outer[0][1], unknown_hw, outer[1][1]]
+        device = next(self.network.parameters()).device
+        x_1TChw, unknown_1T1hw = torch.stack(pictures)[None], torch.stack(unknown)[None, :, None]
+        return self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The frames of a window that are of one shot, the motion from each to the next, and the middle one's place."""
+
+    shown: Sequence[Shown]
+    motions: Sequence[Motion]
+    at: int
 
 
 class _Look:
@@ -128,30 +166,24 @@ def rim_of(height: int) -> int:
     return max(round(RIM * height), LEAST_RIM)
 
 
-def mixed(picture_Chw: Tensor, hidden_hw: Tensor, ways: Sequence[Found], height: int) -> tuple[Tensor, Tensor]:
-    """What was found of a hole by all `ways` and by inpainting, and where (h, w) most of it was found."""
-    rim_hw = grown(hidden_hw, rim_of(height)) & ~hidden_hw
-    made_Chw = inpainted(picture_Chw, hidden_hw)
-    tried_Chw = inpainted(picture_Chw, grown(hidden_hw, rim_of(height) // 2))
-    inner_hw = grown(hidden_hw, rim_of(height) // 2) & ~hidden_hw
-    colours, errors = [made_Chw], [DEEPER * expected(tried_Chw, picture_Chw, inner_hw)]
+def shares(picture_Chw: Tensor, hidden_hw: Tensor, ways: Sequence[Found], height: int) -> Tensor:
+    """How much each way counts in each pixel of a part of a picture of so many rows, (1 + ways, h, w), 1 together.
+
+    The first is making it up, which is judged by inpainting half of the rim.
+    """
+    rim, half = rim_of(height), rim_of(height) // 2
+    rim_hw = grown(hidden_hw, rim) & ~hidden_hw
+    wider_hw = grown(hidden_hw, half)
+    tried_Chw = inpainted(picture_Chw, wider_hw)
+    errors = [DEEPER * expected(tried_Chw, picture_Chw, wider_hw & ~hidden_hw)]
     for found in ways:
-        tested_hw = rim_hw & found.there
-        error_hw = expected(found.colour, picture_Chw, tested_hw) + DISAGREEMENT * found.spread
-        colours.append(found.colour)
+        error_hw = expected(found.colour, picture_Chw, rim_hw & found.there) + DISAGREEMENT * found.spread
         errors.append(torch.where(found.there, error_hw, torch.inf))
     weight_Nhw = (torch.stack(errors) + GOOD) ** -STRICTNESS
-    share_Nhw = weight_Nhw / weight_Nhw.sum(0)
-    return (torch.stack(colours) * share_Nhw[:, None]).sum(0), share_Nhw[0] < 0.5
+    return weight_Nhw / weight_Nhw.sum(0)
 
 
 def expected(colour_Chw: Tensor, truth_Chw: Tensor, known_hw: Tensor) -> Tensor:
     """The mean absolute error (h, w) to be expected everywhere, from that in places where the truth is known."""
     error_1hw = (colour_Chw - truth_Chw).abs().mean(0, keepdim=True)
     return membrane(error_1hw, known_hw)[0]
-
-
-def grown(mask_HW: Tensor, pixels: int) -> Tensor:
-    """A mask and all that is at most so many rows and columns away from it."""
-    side = 2 * pixels + 1
-    return F.max_pool2d(mask_HW[None, None].float(), side, stride=1, padding=pixels)[0, 0] > 0

@@ -132,6 +132,12 @@ def touching(mask_HW: Tensor, seed_HW: Tensor) -> Tensor:
     return torch.isin(parts, kept) & mask_HW
 
 
+def parts(mask_HW: Tensor) -> list[Tensor]:
+    """The connected parts of a mask, as masks."""
+    count, labels = cv2.connectedComponents(mask_HW.numpy().astype(np.uint8))
+    return [torch.from_numpy(labels == number) for number in range(1, count)]
+
+
 def resized(mask_HW: Tensor, size: tuple[int, int]) -> Tensor:
     """A mask stretched to another size: each pixel is what lies under its middle."""
     if tuple(mask_HW.shape) == size:

@@ -68,12 +68,17 @@ class Shown:
         away = cv2.erode(np.where(known > 0.999, 1, 0).astype(np.uint8), np.ones((2 * DISTURBED + 1,) * 2, np.uint8))
         self.undisturbed = torch.from_numpy(away > 0)
 
-    def look(self, where_2hw: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture (h, w, 3) float codes at places (x, y), and whether it is seen there, (h, w) bool."""
+    def seen(self, where_2hw: Tensor) -> Tensor:
+        """Whether the picture is seen at places (x, y), (h, w) bool: they lie in it, and nothing hides them."""
+        x_hw, y_hw = where_2hw.numpy()
+        known = cv2.remap(self.known, x_hw, y_hw, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        return torch.from_numpy(known > 0.999)
+
+    def colours(self, where_2hw: Tensor) -> Tensor:
+        """The picture (h, w, 3) at places (x, y), in codes as floats."""
         x_hw, y_hw = where_2hw.numpy()
         codes = cv2.remap(self.codes, x_hw, y_hw, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        known = cv2.remap(self.known, x_hw, y_hw, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        return torch.from_numpy(codes.astype(np.float32)), torch.from_numpy(known > 0.999)
+        return torch.from_numpy(codes.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,8 @@ def by_camera(window: Sequence[Shown], motions: Sequence[Motion], at: int, part:
     seen: list[Tensor] = []
     for s in order:
         where_2hw = places(scaled(ways[s], middle.scale), (part.height, part.width), (part.top, part.left))
-        colour, known = window[at + s].look(where_2hw)
-        colours.append(colour)
-        seen.append(known)
+        colours.append(window[at + s].colours(where_2hw))
+        seen.append(window[at + s].seen(where_2hw))
     if not order:
         nothing = torch.zeros(part.height, part.width)
         return Found(torch.zeros(3, *nothing.shape), nothing > 0, nothing), (1, 1)
@@ -167,10 +171,11 @@ def by_flow(window: Sequence[Shown], motions: Sequence[Motion], at: int, part: P
             point_2hw = point_2hw + step_2hw
             missed_hw = (step_2hw + _at(back, point_2hw)).square().sum(0)
             alive_hw &= missed_hw < MISSED**2
-            codes_hwC, shown_hw = window[s].look((point_2hw + 0.5) * factor_211 - 0.5)
-            lands_hw = alive_hw & shown_hw & (hop >= first_hw)
-            colour_hwC[lands_hw], hops_hw[lands_hw] = codes_hwC[lands_hw], float(hop)
-            alive_hw &= ~lands_hw
+            where_2hw = (point_2hw + 0.5) * factor_211 - 0.5
+            lands_hw = alive_hw & (hop >= first_hw) & window[s].seen(where_2hw)
+            if bool(lands_hw.any()):
+                colour_hwC[lands_hw], hops_hw[lands_hw] = window[s].colours(where_2hw)[lands_hw], float(hop)
+                alive_hw &= ~lands_hw
             if not bool(alive_hw.any()):
                 break
         found_hw = hops_hw > 0
@@ -223,6 +228,22 @@ def _median(colour_NhwC: Tensor, seen_Nhw: Tensor) -> Found:
     median_hwC = torch.where(there_hw[..., None], median_hwC, 0)
     off_Nhw = (colour_NhwC - median_hwC).abs().mean(-1) * seen_Nhw
     return Found(_colour(median_hwC), there_hw, off_Nhw.sum(0) / count_hw.clamp(min=1) / ONE)
+
+
+def beside(
+    window: Sequence[Shown], motions: Sequence[Motion], at: int, part: Part, far: int
+) -> list[tuple[Tensor, Tensor]]:
+    """The frames `far` before and after frame `at`, or as far as there are any, laid over a part of it by the camera.
+
+    Pictures (3, h, w) and where they are seen, (h, w) bool; frame `at` itself where there is no other.
+    """
+    middle, ways = window[at], _ways(motions, at)
+    found: list[tuple[Tensor, Tensor]] = []
+    for s in (max(-far, -at), min(far, len(window) - 1 - at)):
+        way_33 = scaled(ways[s], middle.scale) if s else torch.eye(3, dtype=torch.float64)
+        where_2hw = places(way_33, (part.height, part.width), (part.top, part.left))
+        found.append((_colour(window[at + s].colours(where_2hw)), window[at + s].seen(where_2hw)))
+    return found
 
 
 def _colour(codes_hwC: Tensor) -> Tensor:
