@@ -21,6 +21,7 @@ from vidwright.core.errors import EXIT_DAMAGED_INPUT, BatchFailed, Interrupted, 
 from vidwright.io.codecs import CODECS
 from vidwright.jobs.compress import Compress
 from vidwright.jobs.estimate import Estimate, estimate, forecast
+from vidwright.jobs.framing import FILLED
 from vidwright.jobs.job import Job, Range
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
@@ -116,7 +117,7 @@ def _words(result: Report | Estimate) -> str:
             f"{result.output}: {result.frames} frames in {result.seconds:.1f} s "
             f"({result.frames / result.seconds:.1f} fps), {size(result.bytes)}"
         ]
-        lines += [f"  {words}" for words in (_quality(result), _restored(result)) if words]
+        lines += [f"  {words}" for words in (_quality(result), _restored(result), _filled(result)) if words]
         lines += [f"  damaged input: {result.damage}"] * bool(result.damage)
     else:
         time = "unknown time" if result.seconds is None else f"about {result.seconds:.0f} s"
@@ -154,6 +155,16 @@ def _restored(report: Report) -> str:
         return f"filters: {cost}"
     figures = ", ".join(f"{at} {found[at]:.4g}" for at in ("mean", "p5", "worst") if found[at] is not None)
     return f"by `vidwright decompress`: {found['measure']} {figures}; {cost}"
+
+
+def _filled(report: Report) -> str:
+    """How what was hidden was filled; nothing where nothing was."""
+    rows: list[tuple[float, float, float]] = report.details.get(FILLED, [])
+    hidden = sum(part for _, part, _ in rows)
+    if not hidden:
+        return ""
+    copied = sum(part * copy for _, part, copy in rows) / hidden
+    return f"filled {len(rows)} frames: {copied:.0%} copied from other frames, {1 - copied:.0%} made up"
 
 
 def sampled(options: R, sample: str | None) -> R:

@@ -96,12 +96,13 @@ class Edit(Job, EditOptions):
         return found
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # frames are made side by side, and results do not hang on how many
+        means = replace(self.means, threads=threads)
         if not self.changes:
             raise UsageError(
                 "edit", "this makes nothing: no change was asked for", "give --remove, --key or --recolour"
             )
-        steps = [step_of(change, self.means, self.found.get(n)) for n, change in enumerate(self.changes)]
+        steps = [step_of(change, means, self.found.get(n)) for n, change in enumerate(self.changes)]
         return chain(info, steps)
 
 

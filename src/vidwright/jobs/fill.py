@@ -14,14 +14,17 @@ Shapes: C = 3 channels, H rows, W columns; h, w rows and columns of the part of 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidwright.core import Frame, Needs
+from vidwright.core.overlap import spread
 from vidwright.core.window import windows
+from vidwright.nn.model import CompletionModel
 from vidwright.vision.inpaint import inpainted
 from vidwright.vision.masks import grown, parts
 from vidwright.vision.membrane import membrane
@@ -50,12 +53,15 @@ class Shares:
 
 
 class Filler:
-    """Frames with what is hidden in them filled. `network` makes what is never seen; without one it is inpainted."""
+    """Frames with what is hidden in them filled; `threads` of them at the same time.
+
+    `network` makes what is never seen; without one it is inpainted.
+    """
 
     needs = Needs(warmup=REACH, lookahead=REACH)
 
-    def __init__(self, network: nn.Module | None = None) -> None:
-        self.network = network
+    def __init__(self, network: CompletionModel | None = None, *, threads: int = 1) -> None:
+        self.network, self.threads = network, threads
 
     def stream(
         self,
@@ -69,17 +75,17 @@ class Filler:
         is hidden as a whole is given back as it is.
         """
         looks = (_Look(frame, opacity(frame)) for frame in frames)
-        for window in windows(looks, REACH, is_cut=lambda each: each.frame.cut):
-            yield self._filled(window, tell)
+        scenes = map(_scene, windows(looks, REACH, is_cut=lambda each: each.frame.cut))
+        with closing(spread(self._filled, scenes, threads=self.threads)) as results:
+            for frame, shares in results:
+                tell(frame, shares)
+                yield frame
 
     @torch.inference_mode()
-    def _filled(self, window: Sequence[_Look], tell: Callable[[Frame, Shares], None]) -> Frame:
-        look = window[len(window) // 2]
-        if not bool(look.hidden.any()) or bool(look.hidden.all()):
-            tell(look.frame, Shares(float(look.hidden.float().mean()), 0.0))
-            return look.frame
-        shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times
-        scene = Scene([each.shown for each in shot], [b.since(a) for a, b in pairwise(shot)], shot.index(look))
+    def _filled(self, seen: tuple[_Look, Scene | None]) -> tuple[Frame, Shares]:
+        look, scene = seen
+        if scene is None:
+            return look.frame, Shares(float(look.hidden.float().mean()), 0.0)
         data, copied = look.frame.data.clone(), 0
         for hole_HW in parts(grown(look.hidden, rim_of(look.frame.height) // 2)):
             hidden_HW = hole_HW & look.hidden
@@ -89,8 +95,8 @@ class Filler:
             blend_Chw = torch.lerp(old_Chw, made_Chw, look.opacity[part.slices].float())
             data[:3][:, *part.slices] = torch.where(own_hw, blend_Chw, old_Chw)
             copied += int((sure_hw & own_hw).sum())
-        tell(look.frame, Shares(float(look.hidden.float().mean()), copied / int(look.hidden.sum())))
-        return look.frame.with_data(data)
+        shares = Shares(float(look.hidden.float().mean()), copied / int(look.hidden.sum()))
+        return look.frame.with_data(data), shares
 
     def _made(self, scene: Scene, picture_CHW: Tensor, hidden_HW: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """What is to be seen in a part of a picture (3, h, w), and which pixels of it are copied for the most part."""
@@ -149,6 +155,15 @@ class _Look:
         if self._since is None:
             self._since = motion(last.shown, self.shown)
         return self._since
+
+
+def _scene(window: Sequence[_Look]) -> tuple[_Look, Scene | None]:
+    """The middle frame with what it can be filled from; None if there is nothing to fill, or nothing else."""
+    look = window[len(window) // 2]
+    if not bool(look.hidden.any()) or bool(look.hidden.all()):
+        return look, None
+    shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times
+    return look, Scene([each.shown for each in shot], [b.since(a) for a, b in pairwise(shot)], shot.index(look))
 
 
 def around(hidden_HW: Tensor) -> Part:

@@ -11,36 +11,55 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.core import Frame, Needs, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.core.window import windows
 from vidwright.jobs.changes import Border, Crop
-from vidwright.jobs.fill import Filler
+from vidwright.jobs.fill import Filler, Shares
 from vidwright.jobs.job import Process
 
+#: The name of what is noted of filled frames: time, part of the frame that was hidden, part of that which was copied.
+FILLED = "filled"
 #: Frames on either side over which a window's way is smoothed: a camera is moved slowly.
 CALM = 24
 
 
-def bordered(put: Border, info: VideoInfo, network: nn.Module | None) -> Process:
-    """A larger canvas with its new border filled. Raises `UsageError` for one that is not larger, or far too large."""
+def filled(filler: Filler, info: VideoInfo, opacity: Callable[[Frame], Tensor]) -> Process:
+    """Frames with what the opacity says is hidden filled; how much of each that was, and how much copied, is noted."""
+    notes: list[tuple[float, float, float]] = []
+
+    def tell(frame: Frame, shares: Shares) -> None:
+        if shares.hidden:
+            notes.append((round(float(frame.time), 4), round(shares.hidden, 5), round(shares.copied, 4)))
+
+    def noted() -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {FILLED: list(notes)} if notes else {}
+        notes.clear()
+        return found
+
+    return Process(Filler.needs, info, lambda frames, begin: filler.stream(frames, opacity, tell), notes=noted)
+
+
+def bordered(put: Border, info: VideoInfo, filler: Filler) -> Process:
+    """A larger canvas with its new border filled. Raises `UsageError` for one that is not larger."""
     left, top, right, bottom = sides(put, info)
     width, height = info.width + left + right, info.height + top + bottom
     new_HW = torch.ones(height, width)
     new_HW[top : height - bottom, left : width - right] = 0
-    filler = Filler(network)
+    larger = replace(info, width=width, height=height, colour=info.colour.resolved(info.width, info.height))
+    inner = filled(filler, larger, lambda frame: new_HW)
 
     def stream(frames: Iterable[Frame], begin: Fraction | None) -> Generator[Frame]:
         padded = (frame.with_data(F.pad(frame.data[None], (left, right, top, bottom))[0]) for frame in frames)
-        yield from filler.stream(padded, lambda frame: new_HW)
+        yield from inner.stream(padded, begin)
 
-    larger = replace(info, width=width, height=height, colour=info.colour.resolved(info.width, info.height))
-    return Process(Filler.needs, larger, stream)
+    return replace(inner, stream=stream)
 
 
 def sides(put: Border, info: VideoInfo) -> tuple[int, int, int, int]:

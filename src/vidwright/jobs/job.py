@@ -66,7 +66,8 @@ class Process:
 
     Frames come out `needs.rate` for each one that goes in, or, where `rate` is set, one at each beat of it (per second)
     from `begin` on, which `stream` is given with the frames: any time on the beat, or None for the first frame's own.
-    A `native` one does nothing: what was decoded is encoded as it is, code value by code value.
+    A `native` one does nothing: what was decoded is encoded as it is, code value by code value. `notes` are what there
+    is to say of the frames since it was last asked, as JSON has it: rows by name, each of which begins with a time.
     """
 
     needs: Needs
@@ -74,6 +75,7 @@ class Process:
     stream: Callable[[Iterable[Frame], Fraction | None], Generator[Frame, None, None]]
     rate: Fraction | None = None
     native: bool = False
+    notes: Callable[[], dict[str, list[Any]]] = dict[str, list[Any]]
 
 
 class Basis(BaseModel):

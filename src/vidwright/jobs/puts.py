@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidwright import models
 from vidwright.core import Frame, Needs, VideoInfo
@@ -22,13 +22,14 @@ from vidwright.jobs import steadying
 from vidwright.jobs.beside import Beside
 from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Keys, Picture, Steady
 from vidwright.jobs.fill import Filler
-from vidwright.jobs.framing import bordered, cropped
+from vidwright.jobs.framing import bordered, cropped, filled
 from vidwright.jobs.job import Process
 from vidwright.jobs.masks import Masks, check
 from vidwright.jobs.propagate import Ways
 from vidwright.jobs.region import Shape
 from vidwright.jobs.steps import Step
 from vidwright.models import DType
+from vidwright.nn.model import CompletionModel
 from vidwright.nn.resample import stretched
 from vidwright.vision.colours import Palette, recoloured
 from vidwright.vision.masks import feathered
@@ -51,6 +52,7 @@ class Means:
     device: str = "auto"
     dtype: DType = "auto"
     max_pixels: int = MAX_PIXELS
+    threads: int = 1
 
 
 def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
@@ -67,15 +69,14 @@ def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
         if found is not None and region.tracked:
             region = region.model_copy(update={"shapes": (Shape(kind="mask", path=found),), "tracked": False})
         if isinstance(put, Border):
-            return bordered(put, info, completion(put.model, means))
+            return bordered(put, info, Filler(completion(put.model, means), threads=means.threads))
         check(region, info, max_pixels=means.max_pixels)
         opacity = opacity_of(change.model_copy(update={"region": region}), info, means)
         if isinstance(put, Keys) and found is not None:
             painted = _painted(Ways(found), opacity, colour=put.colour)
             return Process(Needs(), info, lambda frames, begin: painted(frames))
         if isinstance(put, Fill):
-            filler = Filler(completion(put.model, means))
-            return Process(Filler.needs, info, lambda frames, begin: filler.stream(frames, opacity))
+            return filled(Filler(completion(put.model, means), threads=means.threads), info, opacity)
         if isinstance(put, Colours):
             like = _like(put, means, opacity)
             return Process(Needs(warmup=STEADY, lookahead=STEADY), info, lambda frames, begin: like(frames))
@@ -105,10 +106,10 @@ def named(spec: str) -> tuple[str, str | Path | None] | None:
     return (COMPLETION, None) if spec == USUAL else models.parse("edit", spec)
 
 
-def completion(spec: str, means: Means) -> nn.Module | None:
+def completion(spec: str, means: Means) -> CompletionModel | None:
     """The network of that name. Raises `ModelRefused`."""
     model = named(spec)
-    return None if model is None else models.load(*model, kind=nn.Module, device=means.device, dtype=means.dtype)
+    return None if model is None else models.load(*model, kind=CompletionModel, device=means.device, dtype=means.dtype)
 
 
 def blended(frame: Frame, picture_CHW: Tensor, opacity_HW: Tensor) -> Frame:

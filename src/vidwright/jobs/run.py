@@ -6,6 +6,8 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import vidwright
 from vidwright.core import Report, VideoInfo
@@ -20,6 +22,7 @@ from vidwright.jobs.generate import Generate, make
 from vidwright.jobs.job import Event, Job, Tell, Watch
 from vidwright.jobs.planning import planned
 from vidwright.jobs.restore import filters
+from vidwright.jobs.segments import HAIR
 from vidwright.jobs.work import Local
 
 
@@ -62,6 +65,7 @@ def run(
         _make(job, on or Local(), folder, layout, watch, stop)
         watch(Event("join", layout.frames, layout.frames))
         report = _join(job, media, process.info, folder, layout, overwrite)
+        notes = _notes(folder, layout)
         folder.remove()
     _, unused = filters(job.input)
     warnings = dict.fromkeys((*media.warnings, *[unused] * bool(unused), *layout.warnings, *report.warnings))
@@ -74,8 +78,20 @@ def run(
             "segments": len(layout.segments),
             "resumed_segments": resumed,
             "job": job.model_dump(mode="json"),
+            **notes,
         },
     )
+
+
+def _notes(folder: JobFolder, layout: Plan) -> dict[str, list[Any]]:
+    """What was noted of frames, without that of the frames that a segment was only warmed up by."""
+    found: dict[str, list[Any]] = {}
+    for segment in layout.segments:
+        for name, rows in folder.done[segment.number].details.items():
+            found.setdefault(name, []).extend(
+                row for row in rows if segment.begin <= Fraction(row[0]) + HAIR < segment.end
+            )
+    return found
 
 
 def _make(job: Job, on: Local, folder: JobFolder, layout: Plan, watch: Watch, stop: threading.Event) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +60,11 @@ def _then(first: Process, second: Process) -> Process:
         warmup=one.warmup + math.ceil(other.warmup / rate),
         lookahead=one.lookahead + math.ceil(other.lookahead / rate),
     )
-    return Process(needs, second.info, stream, second.rate)
+    return Process(needs, second.info, stream, second.rate, notes=lambda: _joined(first.notes(), second.notes()))
+
+
+def _joined(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: one.get(name, []) + other.get(name, []) for name in {**one, **other}}
 
 
 def through(model: FrameModel) -> Step:

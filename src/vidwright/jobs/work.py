@@ -66,7 +66,8 @@ class Maker:
             if is_out_of_memory(error):
                 raise _out_of_memory(self._job.input) from error
             raise
-        return Done(segment.number, path.name, made.frames, sha256(path), made.warnings)
+        notes = self._process.notes()
+        return Done(segment.number, path.name, made.frames, sha256(path), made.warnings, notes)
 
     def _made(self, segment: Segment, progress: Progress) -> Generator[Frame | Picture]:
         """The results that the segment owns, without those of its warm-up and look-ahead."""
