@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import media
-from vidwright.bench.compare import Comparison, compare, nearest_rank
+from vidwright.bench.compare import Comparison, compare
 from vidwright.core import Colour, Planes
 from vidwright.core.errors import BadInput, QualityMissed, UsageError
 from vidwright.metrics.align import align
@@ -159,12 +159,6 @@ def test_memory_does_not_grow_with_length(tmp_path: Path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 152 * 2000  # a score takes a few hundred bytes, a picture of this size 9 kB
-
-
-def test_the_fifth_percentile_is_one_of_the_values():
-    assert nearest_rank([5.0, 1.0, 3.0], 0.05) == 1.0
-    assert nearest_rank([float(n) for n in range(100)], 0.05) == 4.0
-    assert nearest_rank([math.inf, math.inf, 2.0], 0.5) == math.inf
 
 
 def _planes(value: int, bits: int, *, full: bool, size: int = 16, chroma: int = 8) -> Planes:

@@ -95,9 +95,7 @@ def test_a_quality_is_met_by_the_finished_file(source, asked, at):
     assert float(least) <= getattr(found, at) == pytest.approx(report.details["quality"][at], abs=1e-3)
     for first, last in ((0, 16), (16, 36)):  # every shot by itself
         scores = sorted(getattr(score, name) for score in compare(source, report.output).frames[first:last])
-        figure = (
-            sum(scores) / len(scores) if at == "mean" else scores[int(0.05 * len(scores))] if at == "p5" else scores[0]
-        )
+        figure = sum(scores) / len(scores) if at == "mean" else scores[0]  # of at most 20, the lowest is the p5
         assert float(least) <= figure <= float(least) + {"psnr": 0.3, "ssim": 0.01}[name]
     assert len(set(report.details["crf"].values())) == 2  # each as it needs
 

@@ -15,7 +15,7 @@ import media
 from vidwright.core import Colour, Planes
 from vidwright.io.reader import Reader
 from vidwright.metrics.psnr import psnr
-from vidwright.metrics.quality import measured, summary
+from vidwright.metrics.quality import measured, nearest_rank, summary
 from vidwright.metrics.ssim import ssim
 from vidwright.metrics.vmaf import vmaf_of_files
 
@@ -65,7 +65,15 @@ def test_ten_bits_are_measured_against_eight(pair, name):
 def test_many_become_one():
     figures = [float(n) for n in range(100, 0, -1)]
     assert summary("psnr", figures) == 50.5 and summary("psnr", [math.inf, 40, 30]) == 35
-    assert [summary("vmaf", figures, at) for at in ("p5", "p1", "worst")] == [6, 2, 1]
+    assert [summary("vmaf", figures, at) for at in ("p5", "p1", "worst")] == [5, 1, 1]
+
+
+def test_a_percentile_is_one_of_the_figures():
+    assert nearest_rank([5.0, 1.0, 3.0], 5) == 1.0 and nearest_rank([math.inf, math.inf, 2.0], 50) == math.inf
+    for count in range(1, 401):
+        figures = [float(n) for n in range(count)]
+        found = nearest_rank(figures, 5)
+        assert 20 * found < count <= 20 * (found + 1)
 
 
 def test_other_lengths_and_sizes_are_refused(pair):

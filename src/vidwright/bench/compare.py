@@ -18,6 +18,7 @@ from vidwright.io.probe import probe
 from vidwright.io.reader import Reader
 from vidwright.metrics.align import Pair, align
 from vidwright.metrics.psnr import mean_psnr, psnr
+from vidwright.metrics.quality import nearest_rank
 from vidwright.metrics.ssim import WINDOW, ssim
 from vidwright.nn.threads import one_torch_thread
 
@@ -225,12 +226,7 @@ def _figures(scores: tuple[FrameScore, ...]) -> Iterator[Figure]:
             continue
         mean = math.fsum(values) / len(values) if name == "ssim" else mean_psnr(values)
         equal = sum(math.isinf(score.psnr) for score in scores) if name == "ssim" else sum(map(math.isinf, values))
-        yield Figure(name, unit, mean, nearest_rank(values, 0.05), min(values), equal)
-
-
-def nearest_rank(values: list[float], share: float) -> float:
-    """The smallest value that at least `share` of all values do not exceed: one of them, never a mixture."""
-    return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
+        yield Figure(name, unit, mean, nearest_rank(values, 5), min(values), equal)
 
 
 def _worst(scores: tuple[FrameScore, ...]) -> tuple[int, ...]:

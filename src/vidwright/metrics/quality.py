@@ -47,7 +47,7 @@ MEASURES: Mapping[Name, Measure] = MappingProxyType(
 )
 #: What equal pictures count as where an infinite PSNR cannot be reckoned with.
 CEILING = 100.0
-_SHARES: Mapping[At, float] = MappingProxyType({"p5": 0.05, "p1": 0.01, "worst": 0.0})
+_PERCENT: Mapping[At, int] = MappingProxyType({"p5": 5, "p1": 1, "worst": 0})
 
 
 def measured(
@@ -79,7 +79,15 @@ def summary(name: Name, figures: Sequence[float], at: At = "mean") -> float:
     """
     if at == "mean":
         return mean_psnr(figures) if MEASURES[name].perfect == math.inf else math.fsum(figures) / len(figures)
-    return sorted(figures)[int(_SHARES[at] * len(figures))]
+    return nearest_rank(figures, _PERCENT[at])
+
+
+def nearest_rank(figures: Sequence[float], percent: int) -> float:
+    """The smallest figure that at least `percent` of all do not exceed: one of them, never a mixture.
+
+    All but fewer than `percent` of the figures are at least as good.
+    """
+    return sorted(figures)[max(math.ceil(Fraction(percent * len(figures), 100)) - 1, 0)]
 
 
 def _pairs(output: Iterable[Planes], target: Iterable[Planes]) -> Iterator[tuple[Tensor, Tensor, float]]:
