@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import media
 from vidwright.bench import promises, rates
 from vidwright.bench.promises import Kept
+from vidwright.bench.rate_plot import curves, write_plots
 from vidwright.bench.rates import Coded, savings
 from vidwright.cli.main import run as main
-from vidwright.core.errors import BadInput
+from vidwright.core.errors import BadInput, ModelRefused
 from vidwright.io import probe
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.join import SegmentPart, join
 from vidwright.io.writer import encode_segment
 from vidwright.metrics.bd import bd_rate
+from vidwright.metrics.lpips import LpipsNet
+
+WITHOUT_WEIGHTS = tuple(name for name in rates.FIGURES if name != "lpips")
 
 
 @pytest.fixture
@@ -37,7 +47,7 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
         assert (filtered.bytes > plain.bytes) == (filtered.figures != plain.figures)
     assert any(filtered.bytes > plain.bytes for plain, filtered in zip(found[:8:2], found[1:8:2], strict=True))
     for first, *_, last in (found[:8:2], found[8:]):
-        assert first.bytes > last.bytes and all(first.figures[name] > last.figures[name] for name in rates.FIGURES)
+        assert first.bytes > last.bytes and all(first.figures[name] > last.figures[name] for name in WITHOUT_WEIGHTS)
         assert first.encode_fps > 0 and first.decode_fps > 0
     with rates.Reader(clip, cuts=False) as reader:
         settings, segment = EncoderSettings("h264", 23), clip.with_name("b.mp4")
@@ -45,13 +55,14 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
     parts = [SegmentPart(segment, Fraction(0))]
     assert found[0].bytes == join(parts, None, clip.with_name("b.mkv"), info=probe(clip).info, settings=settings).bytes
     assert "x264 medium" in rates.text(found, savings(found))
+    assert {coded.pixels for coded in found} == {6 * 176 * 168}
     assert rates.as_json(found, [], {})["points"][0]["figures"]["vmaf"] == found[0].figures["vmaf"]
 
 
 def coded(clip: str, encoder: str, scale: float) -> list[Coded]:
     quality = (30.0, 33.0, 36.0, 40.0)
     return [
-        Coded(clip, encoder, n, round(scale * 1000 * 1.7**n), 1, 1, dict.fromkeys(rates.FIGURES, quality[n]))
+        Coded(clip, encoder, n, round(scale * 1000 * 1.7**n), 8000, 1, 1, dict.fromkeys(WITHOUT_WEIGHTS, quality[n]))
         for n in range(4)
     ]
 
@@ -68,6 +79,78 @@ def test_savings_are_bd_rates_in_the_mean_over_clips():
     assert bd_rate(rate, score, [0.7 * r for r in rate], score) == pytest.approx(-30)
     far = [replace(each, figures={"vmaf": 99.0}) for each in coded("a", "SVT-AV1 6", 1)]
     assert not [r for r in savings([*coded("a", "x265 medium", 1), *far]) if r.encoder == "SVT-AV1 6"]
+
+
+def test_a_curve_is_the_mean_over_clips_at_each_crf():
+    found = [*coded("a", "SVT-AV1 6", 1), *coded("b", "SVT-AV1 6", 4), *coded("a", "x264 medium", 1)]
+    first, second = curves(found, "psnr_y")
+    assert (first.encoder, second.encoder) == ("x264 medium", "SVT-AV1 6")
+    assert first.points == [(pytest.approx(1.7**n, rel=1e-3), (30, 33, 36, 40)[n]) for n in range(4)]
+    assert second.points == [(pytest.approx(2 * 1.7**n, rel=1e-3), (30, 33, 36, 40)[n]) for n in range(4)]
+
+
+def drawing(path: Path) -> tuple[list[list[tuple[float, float]]], list[tuple[float, str]]]:
+    """Where an SVG file has the dots of each curve, and its names with their heights."""
+    parts = list(ElementTree.parse(path).getroot())
+    dots = [(part.get("fill"), float(part.get("cx", "")), float(part.get("cy", ""))) for part in parts if part.get("r")]
+    names = [(float(part.get("y", "")), part.text or "") for part in parts if part.text in rates.ROWS]
+    return [[(x, y) for _, x, y in group] for _, group in itertools.groupby(dots, key=lambda dot: dot[0])], names
+
+
+def test_plots_are_drawn_of_what_is_known(tmp_path):
+    found = [*coded("a", "x265 medium", 1), *coded("a", "SVT-AV1 6", 0.7), *coded("b", "SVT-AV1 6", 9)]
+    found = [replace(each, figures=each.figures | {"ms_ssim": 1 - 1 / each.figures["vmaf"]}) for each in found]
+    write_plots(found, tmp_path, without=["b"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ms_ssim.svg", "psnr_y.svg", "vmaf.svg"]
+    for path in tmp_path.iterdir():
+        (anchor, better), names = drawing(path)
+        assert all(x < right and y > above for (x, y), (right, above) in itertools.pairwise(anchor))
+        shift = anchor[0][0] - better[0][0]  # a ratio of rates is a distance
+        assert shift > 0
+        for (x, y), (left, same) in zip(anchor, better, strict=True):
+            assert y == same and x - left == pytest.approx(shift, abs=0.3)
+        assert sorted(name for _, name in names) == ["SVT-AV1 6", "x265 medium"]
+        assert "one clip" in path.read_text()
+
+
+def test_names_do_not_touch_and_stay_in_the_picture(tmp_path):
+    for scale in (1.0, 1.01):
+        found = [each for n, row in enumerate(rates.ROWS) for each in coded("a", row, scale**n)]
+        write_plots(found, tmp_path)
+        _, names = drawing(tmp_path / "vmaf.svg")
+        heights = [y for y, _ in names]
+        assert len(names) == len(rates.ROWS) and min(heights) > 0 and max(heights) < 540
+        assert all(below - above >= 18.9 for above, below in itertools.pairwise(sorted(heights)))
+
+
+def test_lpips_is_drawn_upside_down_and_saves_as_others_do(tmp_path):
+    found = [
+        replace(each, figures={"lpips": 1 / each.figures["vmaf"]})
+        for each in [*coded("a", "x265 medium", 1), *coded("a", "SVT-AV1 6", 0.7)]
+    ]
+    write_plots(found, tmp_path)
+    (points, _), _ = drawing(tmp_path / "lpips.svg")
+    assert all(y > above for (_, y), (_, above) in itertools.pairwise(points))
+    (row,) = (r for r in savings(found) if r.anchor == "x265 medium")
+    assert row.figure == "lpips" and row.percent == pytest.approx(-30, abs=0.1)
+    header = rates.text(found, savings(found)).splitlines()[0]
+    assert header.endswith("lpips") and "vmaf" not in header
+
+
+def test_the_command_measures_lpips_and_draws(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rates, "ENCODERS", {"x265 medium": rates.ENCODERS["x265 medium"]})
+    monkeypatch.setattr(rates, "FILTERED", {})
+    weights, drawn = tmp_path / "lpips.safetensors", tmp_path / "made" / "plots"
+    torch.manual_seed(1)
+    save_file(LpipsNet().state_dict(), weights)
+    words = ["bench", "compress", "--data", str(clip.parent), "--quick", "--plots", str(drawn)]
+    assert main([*words, "--lpips", str(weights), "--json", str(tmp_path / "all.json")]) == 0
+    points = json.loads((tmp_path / "all.json").read_text())["points"]
+    far = [point["figures"]["lpips"] for point in points]
+    assert all(math.isfinite(each) for each in far) and far[0] > 0 and len(set(far)) == 4
+    assert sorted(path.stem for path in drawn.iterdir()) == ["lpips", "ms_ssim", "psnr_y", "vmaf"]
+    assert main([*words, "--lpips", str(clip)]) == ModelRefused.exit_code
+    assert "x265" not in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_folder_without_clips_is_named(tmp_path, capsys):

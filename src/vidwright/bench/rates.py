@@ -35,6 +35,7 @@ from vidwright.jobs.sidecar import NAME, Sidecar
 from vidwright.jobs.sidecar import written as sidecar_bytes
 from vidwright.metrics.align import align
 from vidwright.metrics.bd import bd_rate
+from vidwright.metrics.lpips import Lpips
 from vidwright.metrics.ms_ssim import SMALLEST, ms_ssim
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.metrics.quality import measured
@@ -67,17 +68,19 @@ FILTERED: Mapping[str, str] = MappingProxyType(
 )
 ROWS = tuple(row for name in ENCODERS for row in (name, FILTERED.get(name)) if row is not None)
 ANCHORS = ("x265 medium", "SVT-AV1 6", OURS)
-FIGURES = ("psnr_y", "psnr_u", "psnr_v", "ms_ssim", "vmaf")
+#: MS-SSIM where pictures are large enough, LPIPS where its weights are given.
+FIGURES = ("psnr_y", "psnr_u", "psnr_v", "ms_ssim", "vmaf", "lpips")
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A clip encoded once: bytes of the file, frames per second of both ways, and figures by name."""
+    """A clip encoded once: bytes of the file, pixels of its pictures, frames per second both ways, figures by name."""
 
     clip: str
     encoder: str
     crf: float
     bytes: int
+    pixels: int
     encode_fps: float
     decode_fps: float
     figures: dict[str, float]
@@ -99,27 +102,49 @@ def points(
     *,
     only: Sequence[str] = (),
     frames: int = FRAMES,
+    lpips: Path | None = None,
     watch: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Coded]:
-    """Every clip by every encoder, or `only` by those that begin with one of these, at all its CRFs, as it is done."""
+    """Every clip by every encoder, or `only` by those that begin with one of these, at all its CRFs, as it is done.
+
+    `lpips` is a file of LPIPS's weights; raises `ModelRefused` for one that is not.
+    """
+    if lpips is not None:
+        Lpips(lpips)  # which refuses other files before anything is encoded
     with tempfile.TemporaryDirectory() as place, one_torch_thread():
         for file in files:
             with Reader(file, cuts=False) as reader:
-                pictures = list(islice(reader, frames))
-            truth = [picture.planes() for picture in pictures]
+                source = _Source(file, list(islice(reader, frames)), lpips)
             for encoder, settings in ENCODERS.items():
                 if only and not encoder.startswith(tuple(only)):
                     continue
                 watch(f"{file.stem}: {encoder}")
                 for crf in CRFS[settings.codec]:
-                    yield from _coded(file, encoder, crf, pictures, truth, Path(place))
+                    yield from _coded(source, encoder, crf, Path(place))
 
 
-def _coded(
-    file: Path, encoder: str, crf: float, pictures: Sequence[Picture], truth: Sequence[Planes], place: Path
-) -> Iterator[Coded]:
+class _Source:
+    """A clip in memory, and what is measured against it."""
+
+    def __init__(self, file: Path, pictures: Sequence[Picture], lpips: Path | None) -> None:
+        self.name, self.info, self.pictures = file.stem, probe(file).info, pictures
+        self.planes = [picture.planes() for picture in pictures]
+        self._lpips = lpips
+
+    def figures(self, seen: Sequence[Picture]) -> dict[str, float]:
+        """All that is known of a copy, in the mean over pictures."""
+        found = _figures([picture.planes() for picture in seen], self.planes)
+        if self._lpips is None:
+            return found
+        distance = Lpips(self._lpips)
+        for output, target in zip(seen, self.pictures, strict=True):
+            distance.update(output.frame().data[:3], target.frame().data[:3])
+        return found | {distance.name: distance.result()}
+
+
+def _coded(source: _Source, encoder: str, crf: float, place: Path) -> Iterator[Coded]:
     """The clip encoded, and once more with its filters where the encoder is one of `FILTERED`."""
-    plain, info = ENCODERS[encoder], probe(file).info
+    plain, info, pictures = ENCODERS[encoder], source.info, source.pictures
     settings = EncoderSettings(plain.codec, crf, plain.preset, pixel_format=plain.pixel_format)
     segment, path = place / f"coded{segment_suffix(settings)}", place / "coded.mkv"
 
@@ -136,18 +161,18 @@ def _coded(
     made = encode_segment(iter(pictures), info, segment, settings)
     seconds, size = time.monotonic() - began, written()
     seen, speed = shown(lambda reader: reader)
-    figures = _figures([picture.planes() for picture in seen], truth)
-    yield Coded(file.stem, encoder, crf, size, len(pictures) / seconds, speed, figures)
+    figures, pixels = source.figures(seen), len(pictures) * info.width * info.height
+    yield Coded(source.name, encoder, crf, size, pixels, len(pictures) / seconds, speed, figures)
     if encoder in FILTERED:
         net, weights = network(settings, path)
-        shot = fitted(segment, map(in_codes, truth), len(pictures), net, settings.codec, size=made.payload)
+        shot = fitted(segment, map(in_codes, source.planes), len(pictures), net, settings.codec, size=made.payload)
         seconds = time.monotonic() - began
         if not shot.plain:
             found = Sidecar(weights, (replace(shot, milliseconds=FOR_EVER),))
             size = written(Attachment(NAME, RESTORE_TYPE, sidecar_bytes(found)))
             seen, speed = shown(Filters(found, net, settings.codec).through)
-            figures = _figures([picture.planes() for picture in seen], truth)
-        yield Coded(file.stem, FILTERED[encoder], crf, size, len(pictures) / seconds, speed, figures)
+            figures = source.figures(seen)
+        yield Coded(source.name, FILTERED[encoder], crf, size, pixels, len(pictures) / seconds, speed, figures)
 
 
 def _figures(output: Sequence[Planes], target: Sequence[Planes]) -> dict[str, float]:
@@ -199,13 +224,14 @@ def _saving(anchor: Sequence[Coded], curve: Sequence[Coded], figure: str) -> flo
 
 def text(found: Sequence[Coded], rows: Sequence[Saving]) -> str:
     """A table for each anchor, and the speeds."""
+    known = [figure for figure in FIGURES if any(figure in coded.figures for coded in found)]
     lines: list[str] = []
     for anchor in ANCHORS:
-        lines += [f"{'BD-rate, % against ' + anchor:34}" + "".join(f"{figure:>9}" for figure in FIGURES)]
+        lines += [f"{'BD-rate, % against ' + anchor:34}" + "".join(f"{figure:>9}" for figure in known)]
         for encoder in ROWS:
             cells = {row.figure: row.percent for row in rows if (row.encoder, row.anchor) == (encoder, anchor)}
             if cells:
-                shown = (f"{cells[figure]:+9.1f}" if figure in cells else f"{'':>9}" for figure in FIGURES)
+                shown = (f"{cells[figure]:+9.1f}" if figure in cells else f"{'':>9}" for figure in known)
                 lines.append(f"{encoder:34}" + "".join(shown))
         lines.append("")
     lines.append(f"{'frames per second':34}{'encode':>9}{'decode':>9}")

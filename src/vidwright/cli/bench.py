@@ -27,6 +27,7 @@ from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
+from vidwright.bench.rate_plot import write_plots
 from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
@@ -193,6 +194,8 @@ def compress(
     without: Names = None,
     only: Names = None,
     quick: Annotated[bool, Parameter(negative=())] = False,
+    lpips: Path | None = None,
+    plots: Path | None = None,
     json: Path | None = None,
 ) -> None:
     """Rate and distortion of codecs, what one saves against another; whether sizes and qualities are met.
@@ -211,9 +214,15 @@ def compress(
         Only encoders whose names begin so, such as ours.
     quick
         Only a few frames of one clip.
+    lpips
+        Weights of LPIPS, a safetensors file: measures it as well.
+    plots
+        Draw quality over rate to this folder, a file for each measure.
     json
         Write everything that was measured to this file.
     """
+    if plots is not None:
+        plots.mkdir(parents=True, exist_ok=True)
     facts = machine()
     files = find_clips(data)[: 1 if quick else None]
     if targets:
@@ -225,9 +234,11 @@ def compress(
         content = {"schema": 1, "machine": facts, "runs": promises.as_json(kept)}
     else:
         frames = rates.QUICK if quick else rates.FRAMES
-        found = list(rates.points(files, only=only or (), frames=frames, watch=say))
+        found = list(rates.points(files, only=only or (), frames=frames, lpips=lpips, watch=say))
         saved = rates.savings(found, without=without or ())
         print(rates.text(found, saved))
+        if plots is not None:
+            write_plots(found, plots, without=without or ())
         content = rates.as_json(found, saved, facts)
     _write(json, content)
 

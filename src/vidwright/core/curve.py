@@ -1,4 +1,4 @@
-"""Long series as short SVG paths."""
+"""Series as short SVG paths, and the round values of their axes."""
 
 from __future__ import annotations
 
@@ -33,3 +33,19 @@ def path(points: Iterable[tuple[float, float]]) -> str:
         parts.append(f"{pen}{x:.2f} {y:.2f}")
         pen = "L"
     return "".join(parts)
+
+
+def round_step(span: float) -> float:
+    """One, two or five times a power of ten, at most four of which fill `span`."""
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    return next((k * power for k in (1, 2, 5) if k * power >= span / 4 * (1 - 1e-9)), 10 * power)
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Round values between the two on a logarithmic scale, at most six."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for parts in ((1, 2, 5), (1, 3), (1,)):
+        found = [k * 10.0**e for e in exponents for k in parts if low <= k * 10.0**e <= high]
+        if len(found) <= 6:
+            return found
+    return found[:: math.ceil(len(found) / 6)]

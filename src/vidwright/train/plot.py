@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from vidwright.core.curve import path, thinned
+from vidwright.core.curve import decades, path, round_step, thinned
 
 _WIDTH, _HEIGHT = 1000, 100
 
@@ -84,8 +84,8 @@ class _Scale:
     def of(curves: Sequence[Curve]) -> _Scale:
         low, high = _range(curves)
         if 0 < low <= high / _DECADES:
-            return _Scale(low, high, tuple(_decades(low, high)), True)
-        step = _step((high - low) or abs(high) or 1.0)
+            return _Scale(low, high, tuple(decades(low, high)), True)
+        step = round_step((high - low) or abs(high) or 1.0)
         first, final = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         final = max(final, first + 1)
         ticks = tuple(n * step for n in range(first, final + 1))
@@ -110,22 +110,6 @@ def _range(curves: Sequence[Curve]) -> tuple[float, float]:
         beyond = int(_CLIPPED * len(known)) if curve.look == "raw" and len(known) >= _LONG else 0
         ends += [known[beyond], known[-1 - beyond]] if known else []
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
-
-
-def _step(span: float) -> float:
-    """One, two or five times a power of ten, at most four of which fill `span`."""
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    return next((k * power for k in (1, 2, 5) if k * power >= span / 4 * (1 - 1e-9)), 10 * power)
-
-
-def _decades(low: float, high: float) -> list[float]:
-    """Round values between the two on a logarithmic scale, at most six."""
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for parts in ((1, 2, 5), (1, 3), (1,)):
-        found = [k * 10.0**e for e in exponents for k in parts if low <= k * 10.0**e <= high]
-        if len(found) <= 6:
-            return found
-    return found[:: math.ceil(len(found) / 6)]
 
 
 def _line(curve: Curve, scale: _Scale, end: int) -> str:
