@@ -20,7 +20,7 @@ from vidwright.bench.promises import Kept
 from vidwright.bench.rate_plot import curves, write_plots
 from vidwright.bench.rates import Coded, savings
 from vidwright.cli.main import run as main
-from vidwright.core.errors import BadInput, ModelRefused
+from vidwright.core.errors import BadInput, JobFailed, ModelRefused
 from vidwright.io import probe
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.join import SegmentPart, join
@@ -137,7 +137,7 @@ def test_lpips_is_drawn_upside_down_and_saves_as_others_do(tmp_path):
     assert header.endswith("lpips") and "vmaf" not in header
 
 
-def test_the_command_measures_lpips_and_draws(clip, tmp_path, monkeypatch, capsys):
+def test_the_command_measures_lpips_and_draws(clip, tmp_path, monkeypatch):
     monkeypatch.setattr(rates, "ENCODERS", {"x265 medium": rates.ENCODERS["x265 medium"]})
     monkeypatch.setattr(rates, "FILTERED", {})
     weights, drawn = tmp_path / "lpips.safetensors", tmp_path / "made" / "plots"
@@ -149,8 +149,16 @@ def test_the_command_measures_lpips_and_draws(clip, tmp_path, monkeypatch, capsy
     far = [point["figures"]["lpips"] for point in points]
     assert all(math.isfinite(each) for each in far) and far[0] > 0 and len(set(far)) == 4
     assert sorted(path.stem for path in drawn.iterdir()) == ["lpips", "ms_ssim", "psnr_y", "vmaf"]
-    assert main([*words, "--lpips", str(clip)]) == ModelRefused.exit_code
-    assert "x265" not in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "said"),
+    [("--lpips", ModelRefused.exit_code, "safetensors"), ("--plots", JobFailed.exit_code, "writing failed")],
+)
+def test_files_that_are_something_else_are_refused_before_the_work(clip, capsys, option, code, said):
+    assert main(["bench", "compress", "--data", str(clip.parent), "--quick", option, str(clip)]) == code
+    complaint = capsys.readouterr().err
+    assert said in complaint and "x264" not in complaint
 
 
 def test_a_folder_without_clips_is_named(tmp_path, capsys):

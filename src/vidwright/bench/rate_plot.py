@@ -13,10 +13,10 @@ from vidwright.bench.rates import ENCODERS, FILTERED, ROWS, Coded
 from vidwright.core.curve import decades, path, round_step
 from vidwright.core.files import write_atomic
 
-#: The drawing's size, and the edges of the field of curves in it; the names stand to the right of the field.
-_WIDTH, _HEIGHT = 900, 540
+#: The drawing's size, and the edges of the field of curves in it; samples of their lines and names stand beside it.
+_WIDTH, _HEIGHT = 930, 540
 _LEFT, _TOP, _RIGHT, _BOTTOM = 64, 64, 640, 484
-_NAMES, _APART = 676, 19
+_SAMPLES, _NAMES, _APART = 668, 700, 19
 _SOFT = "#63666a"
 #: Families of encoders have a hue each, their presets shades of it; a filter's curve is dashed.
 _COLOURS = dict(
@@ -163,16 +163,16 @@ def _line(curve: Curve, across: _Axis, up: _Axis) -> str:
 
 def _names(shown: Sequence[Curve], across: _Axis, up: _Axis) -> list[str]:
     """Names beside the field in the order of the curves' ends, as near to these as they do not touch each other."""
-    ends = sorted(((across(c.points[-1][0]), up(c.points[-1][1]), c.encoder) for c in shown), key=lambda end: end[1])
+    ends = sorted((up(curve.points[-1][1]), across(curve.points[-1][0]), curve.encoder) for curve in shown)
     lowest = _BOTTOM - _APART * (len(ends) - 1)
     parts: list[str] = []
     y = -math.inf
-    for n, (x, end, encoder) in enumerate(ends):
+    for n, (end, x, encoder) in enumerate(ends):
         y = min(max(end, y + _APART), lowest + _APART * n)
         colour, dashes = _look(encoder)
         parts.append(
-            f'<path d="M{x + 5:.1f} {end:.1f}L{_RIGHT} {end:.1f}L{_NAMES - 6} {y:.1f}" fill="none" stroke="{colour}" '
-            f'stroke-opacity="0.45"{dashes}/>'
-            f'<text x="{_NAMES}" y="{y + 5:.1f}" font-size="13" fill="{colour}">{escape(encoder)}</text>'
+            f'<path d="M{x + 5:.1f} {end:.1f}H{_RIGHT}L{_SAMPLES} {y:.1f}" fill="none" stroke="{colour}" '
+            f'stroke-opacity="0.45"/><path d="M{_SAMPLES} {y:.1f}H{_NAMES - 6}" stroke="{colour}" stroke-width="2"'
+            f'{dashes}/><text x="{_NAMES}" y="{y + 4.5:.1f}" font-size="13">{escape(encoder)}</text>'
         )
     return parts
