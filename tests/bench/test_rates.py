@@ -114,8 +114,10 @@ def test_plots_are_drawn_of_what_is_known(tmp_path):
 
 
 def test_names_do_not_touch_and_stay_in_the_picture(tmp_path):
-    for scale in (1.0, 1.01):
-        found = [each for n, row in enumerate(rates.ROWS) for each in coded("a", row, scale**n)]
+    for worse in (1.0, 0.99, 0.1):  # ends at one place, beside one another, all but one at the lower edge
+        found = coded("a", rates.ROWS[0], 1)
+        for row in rates.ROWS[1:]:
+            found += [replace(each, figures={"vmaf": each.figures["vmaf"] * worse}) for each in coded("a", row, 1)]
         write_plots(found, tmp_path)
         _, names = drawing(tmp_path / "vmaf.svg")
         heights = [y for y, _ in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 
 
@@ -37,7 +38,7 @@ def path(points: Iterable[tuple[float, float]]) -> str:
 
 def round_step(span: float) -> float:
     """One, two or five times a power of ten, at most four of which fill `span`."""
-    power = 10.0 ** math.floor(math.log10(span / 4))
+    power = 10.0 ** math.floor(math.log10(max(span / 4, sys.float_info.min)))  # a quarter of the least number is 0
     return next((k * power for k in (1, 2, 5) if k * power >= span / 4 * (1 - 1e-9)), 10 * power)
 
 
