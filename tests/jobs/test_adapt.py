@@ -201,7 +201,7 @@ def test_clips_that_teach_nothing_say_so(tmp_path, frames, options, words):
     told = []
     report = run(job(source, tmp_path / "out.mkv", **options), on=HERE, tell=told.append)
     assert report.frames == frames and words in told[-1]
-    assert not cache.folder().exists() or not listing(adapting.cache_folder())
+    assert not cache.folder().exists() or not listing(cache.folder())
 
 
 @pytest.mark.parametrize(

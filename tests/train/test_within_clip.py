@@ -20,6 +20,15 @@ SMALL = Config(widths=(8, 8))
 Piece = tuple[Tensor, Tensor]
 
 
+def joined(x: Tensor, unknown: Tensor) -> Tensor:
+    """A piece as the lesson is given it."""
+    return torch.cat([x, unknown[:, None].to(torch.uint8) * 255], dim=1)
+
+
+def taught(net: nn.Module, pairs: list[Piece]) -> WithinClip:
+    return WithinClip(net, [joined(*pair) for pair in pairs])
+
+
 def pieces(number: int = 5, length: int = 4, size: tuple[int, int] = (80, 64)) -> list[Piece]:
     """Of textures that move by a pixel a frame, with a hole that stands still."""
     unknown = torch.zeros(length, size[1], size[0], dtype=torch.bool)
@@ -37,15 +46,15 @@ def network(bias: float = 0.0) -> Net:
 
 def test_what_was_wrong_on_a_clip_is_mended_on_its_held_out_pieces():
     net = network(bias=0.6)
-    lesson = WithinClip(net, pieces())
+    lesson = taught(net, pieces())
     gain = adapt(net, lesson, Budget(steps=25), optimiser=WithinClip.optimiser)
-    assert gain.won and gain.before == WithinClip(network(), pieces()).quality(network(bias=0.6))
+    assert gain.won and gain.before == taught(network(), pieces()).quality(network(bias=0.6))
     assert lesson.quality(net) == gain.after > gain.before + 0.3
 
 
 def test_where_nothing_is_won_the_weights_stay():
     net, plain = network(), network().state_dict()
-    lesson = WithinClip(net, pieces())
+    lesson = taught(net, pieces())
     gain = adapt(net, lesson, Budget(steps=1))
     assert not gain.won
     assert all(torch.equal(tensor, plain[name]) for name, tensor in net.state_dict().items())
@@ -55,7 +64,7 @@ def test_nothing_depends_on_what_the_clip_does_not_know():
     """Neither samples nor what is judged: the hole may hold anything."""
     clip = pieces()
     other = [(torch.where(unknown[:, None], 255 - x, x), unknown) for x, unknown in clip]
-    here, there = WithinClip(network(), clip), WithinClip(network(), other)
+    here, there = taught(network(), clip), taught(network(), other)
     assert here.quality(network()) == there.quality(network())
     for n in range(4):
         one, two = here.batch(generator(0, n)), there.batch(generator(0, n))
@@ -70,7 +79,7 @@ def test_samples_are_holes_in_known_pixels_of_pieces_that_are_learned_from():
         for n in range(5)
     ]
     for n in range(6):
-        batch = WithinClip(network(), flat).batch(generator(0, n))
+        batch = taught(network(), flat).batch(generator(0, n))
         assert {name: (x.shape[1:], x.dtype) for name, x in batch.items()} == {
             "seen": ((3, 3, 64, 128), torch.uint8),
             "unknown": ((3, 1, 64, 128), torch.bool),
@@ -83,7 +92,7 @@ def test_samples_are_holes_in_known_pixels_of_pieces_that_are_learned_from():
 
 def test_a_moment_is_three_frames_over_one_another_with_what_none_of_them_knows():
     x, unknown = pieces(length=8, size=(160, 96))[0]
-    for moment in moments(x, unknown):
+    for moment in moments(joined(x, unknown)):
         known = ~unknown[4].expand(3, -1, -1)
         assert torch.equal(moment.clear[1][known], x[4][known]) and torch.equal(moment.unknown[1, 0], unknown[4])
         outer = moment.unknown[0, 0]
@@ -92,10 +101,10 @@ def test_a_moment_is_three_frames_over_one_another_with_what_none_of_them_knows(
 
 def test_what_teaches_nothing_is_refused_in_words():
     with pytest.raises(ValueError, match="does not complete"):
-        WithinClip(Lanczos(LanczosConfig()), pieces())
+        taught(Lanczos(LanczosConfig()), pieces())
     with pytest.raises(ValueError, match="there are 1"):
-        WithinClip(network(), [(x[: 3 if n == 1 else 2], u[: 3 if n == 1 else 2]) for n, (x, u) in enumerate(pieces())])
+        taught(network(), [(x[: 3 if n == 1 else 2], u[: 3 if n == 1 else 2]) for n, (x, u) in enumerate(pieces())])
     with pytest.raises(ValueError, match=f"fewer than {LEAST} rows"):
-        WithinClip(network(), pieces(size=(80, LEAST - 1)))
+        taught(network(), pieces(size=(80, LEAST - 1)))
     with pytest.raises(ValueError, match="too little of it is known"):
-        WithinClip(network(), [(x, torch.ones_like(unknown)) for x, unknown in pieces()])
+        taught(network(), [(x, torch.ones_like(unknown)) for x, unknown in pieces()])

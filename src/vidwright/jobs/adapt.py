@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ from vidwright.train.between_frames import BetweenFrames
 from vidwright.train.frame_to_frame import FrameToFrame
 from vidwright.train.loop import Step
 from vidwright.train.schedule import Budget
+from vidwright.train.within_clip import WithinClip
 from vidwright.weights import foreign
 from vidwright.weights.store import read_header, save_weights
 
@@ -54,19 +55,23 @@ FEWEST = 4
 #: Rows and columns that are kept of larger pictures: all pieces together are 100 MB.
 SIDE = 512
 #: A step whose network can learn.
-Learner = Literal["clean", "enlarge", "interpolate"]
+Learner = Literal["clean", "enlarge", "interpolate", "complete"]
 
 #: What its network learns, in the order of the work: each is given what those before it make once they have learned.
 LESSONS: Mapping[Learner, type[Lesson]] = MappingProxyType(
-    {"clean": FrameToFrame, "enlarge": AcrossScales, "interpolate": BetweenFrames}
+    {"clean": FrameToFrame, "enlarge": AcrossScales, "interpolate": BetweenFrames, "complete": WithinClip}
 )
+
+
+def _opaque(frame: Frame) -> Frame:
+    return frame.with_data(frame.data[:3])
 
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
     """The network of a `step` that is to learn from `source`.
 
-    These are `weights` of `model`; they learn for `budget` from what `before` makes of frames.
+    These are `weights` of `model`; they learn for `budget` from what `before` makes of frames as they are `seen`.
 
     `said` is all else that decides what is learned, as JSON has it.
     """
@@ -82,6 +87,7 @@ class Pupil:
     seed: int
     max_pixels: int
     said: dict[str, Any]
+    seen: Callable[[Frame], Frame] = _opaque
 
     def place(self) -> Path:
         """Where the learned weights lie, or will."""
@@ -130,18 +136,20 @@ def learn(pupil: Pupil, *, tell: Tell, stop: threading.Event) -> Path | None:
 
 
 def pieces(pupil: Pupil) -> Iterator[Tensor]:
-    """Successive frames here and there in the clip, uint8 (T, 3, H, W), as they come to the network; none has a cut.
+    """Successive frames here and there in the clip, uint8 (T, C, H, W), as they come to the network; none has a cut.
 
     Of large pictures a window of at most `SIDE` rows and columns, somewhere. Nothing of a clip of under four frames.
     """
     info = pupil.info
     length = info.length or round((info.duration or 0) * info.rate) or PIECES * FRAMES
     with Reader(pupil.source, max_pixels=pupil.max_pixels) as reader:
-        for frames in _sampled(reader, length, pupil.seed):
-            yield torch.stack([to_bytes(frame.data[:3] * 255) for frame in pupil.before.stream(frames, None)])
+        for frames in _sampled(reader, length, pupil.seed, pupil.seen):
+            yield torch.stack([to_bytes(frame.data * 255) for frame in pupil.before.stream(frames, None)])
 
 
-def _sampled(pictures: Iterable[Picture], length: int, seed: int) -> Iterator[list[Frame]]:
+def _sampled(
+    pictures: Iterable[Picture], length: int, seed: int, seen: Callable[[Frame], Frame]
+) -> Iterator[list[Frame]]:
     """Evenly spaced pieces of a clip of `length` pictures; one that a cut falls into ends there."""
     frames = max(min(length // FEWEST, FRAMES), 1)
     count = min(PIECES, length // frames) if length >= FEWEST else 0
@@ -157,7 +165,7 @@ def _sampled(pictures: Iterable[Picture], length: int, seed: int) -> Iterator[li
         if not starts:
             return
         if number == starts[0] or held:
-            held.append(_window(picture.frame(), generator(seed, len(starts))))
+            held.append(_window(seen(picture.frame()), generator(seed, len(starts))))
     if held:
         yield held
 

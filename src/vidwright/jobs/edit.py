@@ -27,16 +27,22 @@ from vidwright.core.files import sha256
 from vidwright.io.reader import Reader
 from vidwright.io.scan import scan
 from vidwright.jobs import cache
+from vidwright.jobs.adapt import Pupil, learn
 from vidwright.jobs.changes import Border, Change, Colours, Fill, Keys, Picture, Steady
 from vidwright.jobs.folder import fingerprint
 from vidwright.jobs.job import Job, Process, SourceOptions, Tell
 from vidwright.jobs.prepare import prepare, suffix
-from vidwright.jobs.puts import Means, named, step_of
+from vidwright.jobs.puts import Means, named, opacity_of, step_of
 from vidwright.jobs.steps import chain
+from vidwright.train.schedule import Budget
 
 
 class EditOptions(SourceOptions):
     """The options of `edit` beside the changes themselves."""
+
+    adapt: float | None = Field(
+        default=None, gt=0, description="Minutes in which what fills holes learns from the clip itself before the work."
+    )
 
 
 class Edit(Job, EditOptions):
@@ -63,7 +69,49 @@ class Edit(Job, EditOptions):
                 cache.prune(path)
         for path in places.values():
             cache.used(path)
-        return self.model_copy(update={"found": places})
+        return self.model_copy(update={"found": places})._learned(info, tell, stop)
+
+    def _learned(self, info: VideoInfo, tell: Tell, stop: threading.Event) -> Self:
+        """This job with the networks that fill holes replaced by ones that have learned from the input."""
+        pupils = {n: pupil for n in range(len(self.changes)) if self.adapt and (pupil := self._pupil(n, info))}
+        changes = list(self.changes)
+        for n, pupil in pupils.items():
+            budget = Budget(minutes=(self.adapt or 0) / len(pupils))
+            found = learn(replace(pupil, budget=budget), tell=tell, stop=stop)
+            if found is not None:
+                put = changes[n].put.model_copy(update={"model": str(found)})
+                changes[n] = changes[n].model_copy(update={"put": put})
+        return self.model_copy(update={"changes": tuple(changes)})
+
+    def _pupil(self, n: int, info: VideoInfo) -> Pupil | None:
+        """The network of a change, to learn from what is known of the input; None for a change without one."""
+        change = self.changes[n]
+        if not isinstance(change.put, Fill) or (model := named(change.put.model)) is None:
+            return None
+        path = models.weights_path(*model)
+        assert path is not None
+        opacity = opacity_of(change, info, self.means, self.found.get(n))
+
+        def seen(frame: Frame) -> Frame:
+            return frame.with_data(torch.cat([frame.data[:3], (opacity(frame)[None] > 0).float()]))
+
+        return Pupil(
+            source=self.input,
+            info=info,
+            step="complete",
+            model=model[0],
+            weights=path,
+            budget=Budget(minutes=self.adapt or 0),
+            before=chain(info, []),
+            device=self.device,
+            seed=self.seed,
+            max_pixels=self.max_pixels,
+            said={
+                "change": change.model_dump(mode="json"),
+                "found": [sha256(self.found[n])] if n in self.found else [],
+            },
+            seen=seen,
+        )
 
     def _place(self, n: int, end: str) -> Path:
         """Where what is found for a change is kept: it follows from the input, the change and the files it names."""

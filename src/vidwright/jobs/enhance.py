@@ -91,7 +91,7 @@ class Enhance(Job, EnhanceOptions):
     def learners(self) -> list[Learner]:
         """The steps whose networks can learn from the input, in their order."""
         networks, named = self.networks(), self.named()
-        used: list[Learner] = [step for step in LESSONS if getattr(networks, step) is not None]
+        used: list[Learner] = [step for step in LESSONS if getattr(networks, step, None) is not None]
         return [step for step in used if models.weights_path(*named[step]) is not None]
 
     def pupil(self, step: Learner, info: VideoInfo, minutes: float) -> Pupil:

@@ -26,7 +26,7 @@ from vidwright.jobs.framing import bordered, cropped, filled
 from vidwright.jobs.job import Process
 from vidwright.jobs.masks import Masks, check
 from vidwright.jobs.propagate import Ways
-from vidwright.jobs.region import Shape
+from vidwright.jobs.region import Region, Shape
 from vidwright.jobs.steps import Step
 from vidwright.models import DType
 from vidwright.nn.model import CompletionModel
@@ -63,15 +63,13 @@ def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
     """
 
     def step(info: VideoInfo) -> Process:
-        put, region = change.put, change.region
+        put = change.put
         if found is None and isinstance(put, Keys):
             return Process(Needs(), info, _unknown)
-        if found is not None and region.tracked:
-            region = region.model_copy(update={"shapes": (Shape(kind="mask", path=found),), "tracked": False})
         if isinstance(put, Border):
             return bordered(put, info, Filler(completion(put.model, means), threads=means.threads))
-        check(region, info, max_pixels=means.max_pixels)
-        opacity = opacity_of(change.model_copy(update={"region": region}), info, means)
+        check(_known(change.region, found), info, max_pixels=means.max_pixels)
+        opacity = opacity_of(change, info, means, found)
         if isinstance(put, Keys) and found is not None:
             painted = _painted(Ways(found), opacity, colour=put.colour)
             return Process(Needs(), info, lambda frames, begin: painted(frames))
@@ -93,10 +91,17 @@ def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
     return step
 
 
-def opacity_of(change: Change, info: VideoInfo, means: Means) -> Opacity:
-    """How much of the change each pixel of a frame gets."""
-    region = Masks(change.region, info, max_pixels=means.max_pixels)
+def opacity_of(change: Change, info: VideoInfo, means: Means, found: Path | None = None) -> Opacity:
+    """How much of the change each pixel of a frame gets, with the masks that were `found` for it if it is tracked."""
+    region = Masks(_known(change.region, found), info, max_pixels=means.max_pixels)
     return lambda frame: feathered(region.at(frame.time), change.feather) * change.strength
+
+
+def _known(region: Region, found: Path | None) -> Region:
+    """A region that was tracked as the masks that this gave."""
+    if found is None or not region.tracked:
+        return region
+    return region.model_copy(update={"shapes": (Shape(kind="mask", path=found),), "tracked": False})
 
 
 def named(spec: str) -> tuple[str, str | Path | None] | None:

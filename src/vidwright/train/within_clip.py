@@ -55,8 +55,7 @@ class Moment:
 
 
 class WithinClip:
-    """A lesson for a completion network of pieces of a clip: pairs of frames, uint8 (T, 3, H, W), and of where the clip
-    itself is unknown in them, bool (T, H, W).
+    """A lesson for a completion network of pieces of a clip, uint8 (T, 4, H, W): R'G'B', and 0 where it is known.
 
     Raises `ValueError` for another network, for fewer than two pieces of three frames, and where too little is known.
     """
@@ -64,16 +63,16 @@ class WithinClip:
     optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=3e-4)
     judged: ClassVar[str] = "in holes where they are known"
 
-    def __init__(self, net: nn.Module, pieces: Sequence[tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, net: nn.Module, pieces: Sequence[Tensor]) -> None:
         if not isinstance(net, completion.Net):
             raise ValueError("the network does not complete pictures")
-        learned, held = divided([piece for piece in pieces if len(piece[0]) >= 3])
-        if min(learned[0][0].shape[-2:]) < LEAST:
+        learned, held = divided([piece for piece in pieces if len(piece) >= 3])
+        if min(learned[0].shape[-2:]) < LEAST:
             raise ValueError(f"it has fewer than {LEAST} rows or columns")
-        self._learned = [moment for piece in learned for moment in moments(*piece)]
+        self._learned = [moment for piece in learned for moment in moments(piece)]
         self._held = [
             self._sample(moment, generator(number, part))
-            for number, moment in enumerate(moment for piece in held for moment in moments(*piece))
+            for number, moment in enumerate(moment for piece in held for moment in moments(piece))
             for part in range(JUDGED)
         ]
         tried = [self._sample(moment, generator(number)) for number, moment in enumerate(self._learned)]
@@ -126,8 +125,9 @@ class WithinClip:
         return {}
 
 
-def moments(frames_TCHW: Tensor, unknown_THW: Tensor) -> list[Moment]:
+def moments(piece_TCHW: Tensor) -> list[Moment]:
     """Three frames around the middle of a piece, near one another and farther apart."""
+    frames_TCHW, unknown_THW = piece_TCHW[:, :3], piece_TCHW[:, 3] > 0
     middle, (height, width) = len(frames_TCHW) // 2, frames_TCHW.shape[-2:]
     furthest = min(middle, len(frames_TCHW) - 1 - middle)
     found: list[Moment] = []
