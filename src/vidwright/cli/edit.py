@@ -31,6 +31,8 @@ class RegionOptions:
     "Where: box:120,80,260,300, ellipse:x,y,rx,ry, polygon:x,y,.., brush:width,x,y,.., mask.png, mask.mkv; @SECONDS."
     track: Annotated[bool, Parameter(negative=())] = False
     "Follow what lies in the region, both ways from its @SECONDS; further regions correct it."
+    shadows: Annotated[bool, Parameter(negative=())] = False
+    "With --track: what it darkens beside it belongs to it."
     grow: float | None = None
     "Pixels by which the region is made larger; a sixtieth of the height for --remove if not given."
     form: Literal["as drawn", "hull", "box"] = "as drawn"
@@ -142,7 +144,13 @@ def _region(words: list[str] | None, where: RegionOptions, source: Path, max_pix
     growth = where.grow
     if growth is None:
         growth = probe(source, max_pixels=max_pixels).info.height / GROWTH if grown else 0
-    fields = {"tracked": where.track, "growth": growth, "form": where.form, "inverted": where.invert}
+    fields = {
+        "tracked": where.track,
+        "shadows": where.shadows,
+        "growth": growth,
+        "form": where.form,
+        "inverted": where.invert,
+    }
     return Region.parse(";".join(words), **fields, start=start, stop=stop)
 
 

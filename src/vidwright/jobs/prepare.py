@@ -53,7 +53,7 @@ def prepare(
     for n, mask_HW in drawn.items():
         if not bool(mask_HW.any()):
             raise UsageError(words(change.region), f"it is empty at {float(times[n]):.2f} s", "check its numbers")
-    masks = _masks(track(frames, drawn), times, info)
+    masks = _masks(track(frames, drawn, shadows=change.region.shadows), times, info)
     size = {"width": info.width, "height": info.height, "alpha": False, "hdr": None, "rotation": 0}
     save_video(Video(replace(info, **size), lambda: masks), path, codec="ffv1", carry=False)
 

@@ -82,9 +82,10 @@ class Region(Data):
     """Where and when: shapes, of which those with a time are keys, and what is done with the mask that they make.
 
     Without `tracked` a single key holds at all times and several are interpolated; with it what lies in the first key
-    is followed through its shot, and further ones correct it. A mask of any size is stretched to the picture; of a
-    video of masks that one counts that is shown at the frame's time, the first before it and the last after it.
-    `growth` is in pixels; `form` makes the mask simpler; `start` and `stop` in seconds; `inverted`: all the rest.
+    is followed through its shot, with `shadows` what it darkens as well, and further keys correct it. A mask of any
+    size is stretched to the picture; of a video of masks that one counts that is shown at the frame's time, the first
+    before it and the last after it. `growth` is in pixels; `form` makes the mask simpler; `start` and `stop` are in
+    seconds; `inverted`: all the rest.
     """
 
     shapes: tuple[Shape, ...] = Field(min_length=1)
@@ -103,6 +104,8 @@ class Region(Data):
             raise ValueError("of several shapes either all have a time or none has")
         if self.tracked and not timed:
             raise ValueError("to follow something it takes a shape with a time, as box:120,80,260,300@0.4")
+        if self.shadows and not self.tracked:
+            raise ValueError("shadows are found while the region is tracked")
         return self
 
     @classmethod
@@ -130,9 +133,9 @@ class Region(Data):
         """The region of words such as those above, several keys joined by a semicolon. Raises `UsageError`."""
         return cls(shapes=tuple(parsed(word) for word in text.split(";")), **fields)
 
-    def track(self) -> Self:
-        """Follow what lies in it."""
-        return type(self).model_validate(self.model_dump() | {"tracked": True})
+    def track(self, *, shadows: bool = False) -> Self:
+        """Follow what lies in it, and its shadow if that is wanted."""
+        return type(self).model_validate(self.model_dump() | {"tracked": True, "shadows": shadows})
 
     def grow(self, pixels: float) -> Self:
         """Larger on all sides."""

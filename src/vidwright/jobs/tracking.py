@@ -24,20 +24,25 @@ from vidwright.jobs.records import Records
 from vidwright.vision import masks
 from vidwright.vision.camera import camera_motion
 from vidwright.vision.flow import small_grey, small_size
-from vidwright.vision.following import LINES, OFFSETS, begun, followed, moving, residual
+from vidwright.vision.following import LINES, OFFSETS, begun, followed, moving, residual, shadowed, with_shadow
+
+#: What moves and only makes darker what lies behind it.
+DARKER = 2
 
 
-def track(frames: Iterable[Frame], keys: Mapping[int, Tensor]) -> Iterator[Tensor]:
+def track(frames: Iterable[Frame], keys: Mapping[int, Tensor], *, shadows: bool = False) -> Iterator[Tensor]:
     """A mask (H, W), bool, for each frame: that of what the `keys` show, masks by the frame's number.
 
     A key that is an upright rectangle is taken for a box around what is to be followed, any other for the thing itself.
+    With `shadows` what it darkens beside it belongs to it.
     Shots are worked on one after the other; of each its small grey pictures lie in a temporary file.
     """
     for shot in _shots(frames):
         own = {n - shot.first: key for n, key in keys.items() if shot.first <= n < shot.first + shot.length}
         _follow(shot, own)
         for n in range(shot.length):
-            yield masks.resized(shot.masks[n] > 0, shot.size) if own else torch.zeros(shot.size, dtype=torch.bool)
+            mask_hw = shot.masks[n] > 0 if own else torch.zeros(shot.small, dtype=torch.bool)
+            yield masks.resized(with_shadow(mask_hw, shot.moving[n] == DARKER) if shadows else mask_hw, shot.size)
         shot.close()
 
 
@@ -49,6 +54,7 @@ class _Shot:
         self.greys, self.moving, self.masks = (Records(small, torch.uint8) for _ in range(3))
 
     def add(self, grey_hw: Tensor, moving_hw: Tensor) -> None:
+        """A picture, and in it 0 for what stands still, 1 for what moves, and `DARKER`."""
         self.greys[self.length], self.moving[self.length] = grey_hw, moving_hw
         self.length += 1
 
@@ -68,7 +74,9 @@ def _shots(frames: Iterable[Frame]) -> Iterator[_Shot]:
             shot = _Shot(number, middle.size, (middle.grey.shape[0], middle.grey.shape[1]))
         seen = list(dict.fromkeys(window))
         cameras = [each.camera for each in seen[1:]]
-        shot.add(middle.grey, moving(residual([each.picture for each in seen], cameras, seen.index(middle))))
+        left_Chw = residual([each.picture for each in seen], cameras, seen.index(middle))
+        moving_hw = moving(left_Chw)
+        shot.add(middle.grey, moving_hw + (DARKER - 1) * shadowed(left_Chw, moving_hw))
     if shot is not None:
         yield shot
 

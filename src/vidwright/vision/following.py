@@ -36,12 +36,14 @@ STANDS = 0.25
 TRUST = 0.5
 #: Pixels by which flow may miss what a thing does as a whole, and how many have to be known of it.
 OFF, FEWEST = 1.0, 16
+#: Code values by which a shadow may darken one colour more than another.
+ALIKE = 40.0
 #: Gaps in the residual of a thing are closed that are as wide as its side over this.
 GAPS = 6
 
 
 def residual(pictures: Sequence[Tensor], cameras: Sequence[Tensor], at: int) -> Tensor:
-    """How far picture `at` is from its background, (H, W) fp32 in code values, of pictures (3, H, W) of code values.
+    """Picture `at` less its background, (3, H, W) in code values, of pictures of code values; 0 where there is none.
 
     `cameras` (3, 3) lead from each picture to the next.
     """
@@ -57,9 +59,9 @@ def residual(pictures: Sequence[Tensor], cameras: Sequence[Tensor], at: int) -> 
             if far in OFFSETS:
                 seen.append(_aligned(pictures[s], way_33, size))
     if not seen:
-        return torch.zeros(size)
+        return torch.zeros(3, *size)
     background_CHW = torch.stack(seen).nanmedian(0).values
-    return (pictures[at] - background_CHW).nan_to_num(0).abs().amax(0)
+    return (pictures[at] - background_CHW).nan_to_num(0)
 
 
 def _aligned(picture_CHW: Tensor, way_33: Tensor, size: tuple[int, int]) -> Tensor:
@@ -70,10 +72,22 @@ def _aligned(picture_CHW: Tensor, way_33: Tensor, size: tuple[int, int]) -> Tens
     return torch.from_numpy(moved).permute(2, 0, 1)
 
 
-def moving(residual_HW: Tensor) -> Tensor:
+def moving(residual_CHW: Tensor) -> Tensor:
     """Where a residual is more than noise."""
-    threshold = max(LEAST, TIMES * float(residual_HW.median()))
-    return masks.cleaned(residual_HW > threshold, 2)
+    off_HW = residual_CHW.abs().amax(0)
+    return masks.cleaned(off_HW > max(LEAST, TIMES * float(off_HW.median())), 2)
+
+
+def shadowed(residual_CHW: Tensor, moving_HW: Tensor) -> Tensor:
+    """Where what moves only makes its background darker, all colours of it alike."""
+    return moving_HW & (residual_CHW.amax(0) < 0) & (residual_CHW.amax(0) - residual_CHW.amin(0) < ALIKE)
+
+
+def with_shadow(mask_HW: Tensor, shadowed_HW: Tensor) -> Tensor:
+    """A mask and the shadow that touches it, up to as far away as the thing is large."""
+    reach = float(mask_HW.sum()) ** 0.5
+    near_HW = masks.grown(mask_HW, reach) & shadowed_HW
+    return mask_HW | masks.touching(near_HW, masks.grown(mask_HW, SLACK))
 
 
 def begun(key_HW: Tensor, moving_HW: Tensor) -> Tensor:
