@@ -37,11 +37,11 @@ APART = 6
 #: An error that is as good as none, in units of the peak: two code values.
 GOOD = 2 / 255
 #: How much disagreement of sources counts beside errors on the rim.
-DISAGREEMENT = 2.0
+DISAGREEMENT = 1.0
 #: The way with half of the error counts 2 to this power times as much.
 STRICTNESS = 4.0
 #: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
-DEEPER = 1.5
+DEEPER = 1.25
 
 
 @dataclass(frozen=True, slots=True)
