@@ -76,8 +76,8 @@ class TaskTable:
             "floor": task.floor,
             "steady": task.steady,
             "clips": list(self.clips),
-            "rows": [_finite(asdict(row)) for row in self.rows],
-            "scores": [_finite(asdict(score)) for score in self.scores],
+            "rows": [finite(asdict(row)) for row in self.rows],
+            "scores": [finite(asdict(score)) for score in self.scores],
             "below_floor": {"of": self.cells, "cells": [asdict(each) for each in self.below]},
             "absent": dict(self.absent),
             "peers": {"source": SOURCE, "rows": [asdict(peer) for peer in self.peers]},
@@ -147,9 +147,10 @@ def _ratio(one: float, other: float) -> float:
     return one / other if other > 0 else 1.0 if one == 0 else math.inf
 
 
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with null for what is infinite, which JSON has no word for."""
     return {
-        name: _finite(value) if isinstance(value, dict) else None if value in (math.inf, -math.inf) else value
+        name: finite(value) if isinstance(value, dict) else None if value in (math.inf, -math.inf) else value
         for name, value in values.items()
     }
 
@@ -210,12 +211,12 @@ def notes(table: TaskTable) -> list[str]:
 def text(table: TaskTable) -> str:
     """A task for the terminal."""
     task, clips = table.task, table.clips
-    lines = [f"{task.name}: {title(table)}", legend(table), "", *_aligned(summary(table))]
+    lines = [f"{task.name}: {title(table)}", legend(table), "", *aligned(summary(table))]
     lines += [f"note: {note}" for note in notes(table)]
     if others := elsewhere(table):
-        lines += ["", f"{SOURCE}:", *_aligned(others)]
+        lines += ["", f"{SOURCE}:", *aligned(others)]
     if len(clips) > 1:
-        lines += ["", f"{task.metric}, each clip:", *_aligned(per_clip(table), words=2)]
+        lines += ["", f"{task.metric}, each clip:", *aligned(per_clip(table), words=2)]
     return "\n".join(lines)
 
 
@@ -250,7 +251,7 @@ def times(value: float | None) -> str:
     return "" if value is None else "∞" if math.isinf(value) else f"{value:.2f}x"
 
 
-def _aligned(rows: Cells, *, words: int = 1) -> list[str]:
+def aligned(rows: Cells, *, words: int = 1) -> list[str]:
     """Lines of columns, of which the first so many are words and the others figures."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = (

@@ -17,8 +17,10 @@ from cyclopts import App, Parameter
 from torch import Tensor, nn
 
 from vidwright import models
+from vidwright.bench import edit_sheet, edit_table, modes, pairs, promises, rates
 from vidwright.bench import like as likes
-from vidwright.bench import modes, pairs, promises, rates
+from vidwright.bench.colours import coloured
+from vidwright.bench.edit import SEED, cells, completion, fillers
 from vidwright.bench.enhance import named_models, shipped_models
 from vidwright.bench.enhance_page import write_page
 from vidwright.bench.enhance_table import text
@@ -27,10 +29,12 @@ from vidwright.bench.generate import as_json as figures_json
 from vidwright.bench.generate import rival as unet
 from vidwright.bench.generate import text as figures_text
 from vidwright.bench.lossless import lossless_table
+from vidwright.bench.natural import natural_clips
 from vidwright.bench.rate_plot import write_plots
 from vidwright.bench.sheet import drawn
 from vidwright.bench.speed import speeds
 from vidwright.bench.suite import Section, as_json, chosen, machine, sections
+from vidwright.bench.tracks import tracked
 from vidwright.cli.terminal import say
 from vidwright.core.errors import UsageError
 from vidwright.core.files import explain_os_error, write_atomic
@@ -44,6 +48,9 @@ bench = App(name="bench", help="Measure quality and speed; prints the tables of 
 
 #: Clips of a quick look at what is generated.
 QUICK = 32
+
+#: Clips over which an object is followed.
+TRACKED = 6
 
 Names = Annotated[list[str] | None, Parameter(negative=())]
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -183,6 +190,51 @@ def _measurements(
     for path in like:
         frames = likes.first_frames(path)
         yield likes.figures(patches, path, frames, seeds=seeds), partial(likes.rows, patches, frames)
+
+
+@bench.command
+def edit(
+    *,
+    data: Path,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    contact_sheet: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Holes filled, objects followed and colours put back, beside what needs no weights and against the truth.
+
+    Parameters
+    ----------
+    data
+        Folder of clips that no model was trained on.
+    quick
+        Only a few frames of two clips.
+    contact_sheet
+        A PNG with what each way makes of each kind of hole in one clip: the truth, the holes, and a row for each way.
+    json
+        Write everything that was measured to this file.
+    """
+    facts = machine()
+    say(f"{facts['processor']}, {facts['instructions']}, torch {facts['torch']}, {facts['date']}")
+    found = edit_table.Found(natural_clips(data, quick=quick), [], [], [])
+    pictured = next((clip for clip in found.clips if clip.motion == "panning"), found.clips[0])
+    pictures: list[list[Tensor]] = []
+    _write(json, edit_table.as_json(found, facts))  # a place that cannot be written to is known at once
+    for cell in cells(found.clips, fillers(completion())):
+        say(f"{cell.kind} hole: {cell.clip.name}")
+        found.scores.extend(cell.scores)
+        _write(json, edit_table.as_json(found, facts))
+        if contact_sheet is not None and cell.clip is pictured:
+            pictures += edit_sheet.rows(cell)
+            write_atomic(contact_sheet, drawn(pictures))
+    natural = [clip for clip in found.clips if clip.counts][:TRACKED]
+    for number, clip in enumerate(natural):
+        say(f"tracking: {clip.name}")
+        found.tracked.append(tracked(clip, natural[(number + 1) % len(natural)], SEED + number))
+    for clip in found.clips:
+        say(f"colour: {clip.name}")
+        found.coloured.append(coloured(clip))
+    print(edit_table.text(found))
+    _write(json, edit_table.as_json(found, facts))
 
 
 @bench.command
