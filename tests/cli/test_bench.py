@@ -1,4 +1,4 @@
-"""`vidwright bench enhance` as a person runs it."""
+"""`vidwright bench` as a person runs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import json
 import pytest
 
 import media
+import scenes
 import tiny
+from pans import pan
+from vidwright.bench.edit import PLAIN
+from vidwright.bench.fillers import FILLERS
+from vidwright.bench.holes import KINDS
+from vidwright.bench.sheet import SIDE
 from vidwright.cli.main import run
 
 
@@ -58,6 +64,23 @@ def test_a_folder_without_clips(tmp_path, capsys):
 def test_generations_of_nothing(capsys):
     assert run(["bench", "generate"]) == 2
     assert "--like" in capsys.readouterr().err
+
+
+def test_holes_objects_and_colours(tmp_path, capsys):
+    for name, seed in (("a", 1), ("b", 2)):
+        scenes.write(tmp_path / "clips" / f"{name}.mkv", pan(seed, 16, (96, 128), 3).float() / 255)
+    files = {"--json": tmp_path / "all.json", "--contact-sheet": tmp_path / "sheet.png"}
+    options = [str(word) for pair in files.items() for word in pair]
+    assert run(["bench", "edit", "--data", str(tmp_path / "clips"), "--quick", *options]) == 0
+    said = capsys.readouterr()
+    assert all(f"hole: {kind};" in said.out for kind in KINDS) and "moving hole: b" in said.err
+    content = json.loads(files["--json"].read_text())
+    ways = {row["method"] for row in content["rows"]}
+    assert ways >= {*FILLERS, PLAIN} and len(content["rows"]) == len(KINDS) * len(ways)
+    assert [len(content[name]) for name in ("clips", "tracking", "colour")] == [2, 2, 2]
+    assert content["clips"][0]["motion"] == "panning" and content["clips"][0]["frames"] == 8
+    sheet = next(media.decoded(files["--contact-sheet"]))
+    assert sheet.shape[-2] > len(KINDS) * (2 + len(ways)) * SIDE
 
 
 @pytest.mark.slow

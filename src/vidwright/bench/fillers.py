@@ -79,7 +79,7 @@ def _closed(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
 
 def _median(frames_TCHW: Tensor, masks_THW: Tensor, cameras_T33: Tensor) -> Tensor:
     values_TCHW, open_THW = frames_TCHW.float(), masks_THW.clone()
-    near_T1HW = F.max_pool2d(masks_THW[:, None].float(), 3, stride=1, padding=1)  # bilinear reading mixes neighbours
+    near_T1HW = F.max_pool2d(masks_THW[:, None].float(), 5, stride=1, padding=2)  # bicubic reading mixes neighbours
     made_TCHW = values_TCHW.clone()
     for n, mask_HW in enumerate(masks_THW):
         points_N2 = mask_HW.nonzero().flip(1).double()
@@ -98,7 +98,9 @@ def _read(picture_CHW: Tensor, hidden_1HW: Tensor, points_N2: Tensor) -> Tensor:
     size_2 = torch.tensor(picture_CHW.shape[:0:-1])
     grid_11N2 = ((2 * points_N2 + 1) / size_2 - 1).float()[None, None]
     both_CHW = torch.cat([picture_CHW, hidden_1HW])
-    read_CN = F.grid_sample(both_CHW[None], grid_11N2, padding_mode="border", align_corners=False)[0, :, 0]
+    read_CN = F.grid_sample(both_CHW[None], grid_11N2, mode="bicubic", padding_mode="border", align_corners=False)[
+        0, :, 0
+    ]
     seen_N = within(points_N2, picture_CHW.shape[1:]) & (read_CN[3] < 0.5)
     return torch.where(seen_N, read_CN[:3], math.nan)
 

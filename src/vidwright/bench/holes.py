@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from vidwright.bench.natural import Clip, carried, way, within
 from vidwright.data.seeding import generator
-from vidwright.nn.warp import warp
+from vidwright.nn.warp import inside, warp
 from vidwright.vision.camera import places
 
 #: The disc's radius as a part of the picture's height, a side of the box, and the area of the object of the picture's.
@@ -104,7 +104,8 @@ def _motion(clip: Clip) -> Tensor:
         first_CHW, second_CHW = clip.frames[n : n + 2].float()
         flow_2HW = places(way(clip.cameras, n, n + 1), size) - here_2HW
         rest_CHW = (warp(second_CHW[None], flow_2HW[None])[0] - first_CHW).abs()
-        found.append(F.interpolate(rest_CHW.mean(0)[None, None], COARSE, mode="area")[0, 0])
+        rest_HW = rest_CHW.mean(0) * inside(flow_2HW[None])[0, 0]  # what has left the picture did not move
+        found.append(F.interpolate(rest_HW[None, None], COARSE, mode="area")[0, 0])
     motion_THW = torch.stack(found)[None]
     for _ in range(SMOOTHINGS):
         motion_THW = F.avg_pool3d(motion_THW, 3, stride=1, padding=1, count_include_pad=False)
