@@ -32,14 +32,15 @@ def test_colour_is_asked_for_from_the_middle_frame_and_that_one_does_not_count(m
     clip = known(pan(2, 40, (48, 64), 1), 1)
     seen = []
 
-    def propagated(frames, keys):
-        seen.append((frames, keys))
+    def propagated(film, keys, colour):
+        frames = list(film())
+        seen.append((frames, keys, colour))
         return [frame.with_data(keys.get(n, frame.data)) for n, frame in enumerate(frames)]
 
     monkeypatch.setattr(colours, "propagated", propagated)
     found = coloured(clip)
-    ((frames, keys),) = seen
-    assert len(frames) == 2 * REACH + 1 and list(keys) == [REACH]
+    ((frames, keys, colour),) = seen
+    assert len(frames) == 2 * REACH + 1 and list(keys) == [REACH] and colour
     assert torch.equal(keys[REACH], clip.frames[20].float() / 255)
     truth = torch.cat([clip.frames[4:20], clip.frames[21:37]])
     assert found.grey == found.ours == pytest.approx(chroma_psnr(greyed(truth), truth))

@@ -68,7 +68,7 @@ def test_generations_of_nothing(capsys):
 
 def test_holes_objects_and_colours(tmp_path, capsys):
     for name, seed in (("a", 1), ("b", 2)):
-        scenes.write(tmp_path / "clips" / f"{name}.mkv", pan(seed, 16, (96, 128), 3).float() / 255)
+        scenes.write(tmp_path / "clips" / f"{name}.mkv", pan(seed, 16, (64, 96), 3).float() / 255)
     files = {"--json": tmp_path / "all.json", "--contact-sheet": tmp_path / "sheet.png"}
     options = [str(word) for pair in files.items() for word in pair]
     assert run(["bench", "edit", "--data", str(tmp_path / "clips"), "--quick", *options]) == 0

@@ -44,7 +44,8 @@ def coloured(clip: Clip) -> Coloured:
     truth, key = clip.frames[first : middle + REACH + 1], middle - first
     began = time.process_time()
     with one_thread():
-        made = as_bytes(propagated(list(as_frames(greyed(truth))), {key: truth[key].float() / 255}))
+        keys = {key: truth[key].float() / 255}
+        made = as_bytes(propagated(lambda: as_frames(greyed(truth)), keys, colour=True))
     seconds = (time.process_time() - began) / len(truth)
     asked = torch.arange(len(truth)) != key
     grey, ours = (chroma_psnr(x_TCHW[asked], truth[asked]) for x_TCHW in (greyed(truth), made))

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from vidwright import models
 from vidwright.bench.enhance import one_thread
-from vidwright.bench.fillers import FILLERS, Filler
+from vidwright.bench.fillers import FILLERS, Way
 from vidwright.bench.holes import KINDS, revealed
 from vidwright.bench.natural import Clip
 from vidwright.core import Frame
-from vidwright.jobs.fill import Fill
+from vidwright.jobs.fill import Filler
 from vidwright.metrics.psnr import psnr
 from vidwright.metrics.ssim import WINDOW, similarity
 from vidwright.metrics.warping_error import unoccluded, warping_error
@@ -88,24 +88,24 @@ def completion() -> nn.Module | None:
     return models.load(MODEL, kind=nn.Module, device="cpu")
 
 
-def fillers(network: nn.Module | None) -> dict[str, Filler]:
+def fillers(network: nn.Module | None) -> dict[str, Way]:
     """All ways of filling by name, baselines first."""
     return {**FILLERS, PLAIN: ours(None), **({} if network is None else {OURS: ours(network)})}
 
 
-def ours(network: nn.Module | None) -> Filler:
+def ours(network: nn.Module | None) -> Way:
     """What `edit` does, told of the holes frame by frame."""
 
     def filled(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
-        def hidden(frame: Frame) -> Tensor:
-            return masks_THW[int(frame.time * RATE)]
+        def opacity(frame: Frame) -> Tensor:
+            return masks_THW[int(frame.time * RATE)].float()
 
-        return as_bytes(Fill(network).stream(as_frames(frames_TCHW), hidden))
+        return as_bytes(Filler(network).stream(as_frames(frames_TCHW), opacity))
 
     return filled
 
 
-def cells(clips: Sequence[Clip], ways: Mapping[str, Filler], kinds: Iterable[str] = KINDS) -> Generator[Cell]:
+def cells(clips: Sequence[Clip], ways: Mapping[str, Way], kinds: Iterable[str] = KINDS) -> Generator[Cell]:
     """Every kind of hole in every clip, as they are done; on one thread. The object comes from the next clip."""
     with one_thread():
         for number, clip in enumerate(clips):
@@ -115,7 +115,7 @@ def cells(clips: Sequence[Clip], ways: Mapping[str, Filler], kinds: Iterable[str
                 yield _cell(clip, kind, masks_THW, ways, flows)
 
 
-def _cell(clip: Clip, kind: str, masks_THW: Tensor, ways: Mapping[str, Filler], flows: Flows) -> Cell:
+def _cell(clip: Clip, kind: str, masks_THW: Tensor, ways: Mapping[str, Way], flows: Flows) -> Cell:
     source = torch.where(masks_THW[:, None], GREY, clip.frames)
     seen_THW = revealed(masks_THW, clip.cameras)
     truth = warping(clip.frames, masks_THW, flows)

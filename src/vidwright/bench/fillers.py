@@ -24,7 +24,7 @@ from vidwright.vision.membrane import membrane
 from vidwright.vision.move import moved
 
 #: One way of filling.
-Filler = Callable[[Tensor, Tensor], Tensor]
+Way = Callable[[Tensor, Tensor], Tensor]
 
 #: Frames on either side of which medians are taken.
 REACH = 20
@@ -63,7 +63,7 @@ def flow_propagation(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
 
 
 #: All of them by name; gains are told over the first.
-FILLERS: dict[str, Filler] = {
+FILLERS: dict[str, Way] = {
     "Telea": telea,
     "temporal median": temporal_median,
     "DIS propagation": flow_propagation,

@@ -6,6 +6,7 @@ Shapes: T frames, C = 3 channels, H height, W width.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -41,10 +42,10 @@ def tracked(clip: Clip, other: Clip, seed: int) -> Tracked:
     frames_TCHW, truth_THW = pasted(clip, other, seed)
     keys = {0: boxed(truth_THW[0])}
     with one_thread():
-        first_T = overlap(torch.stack(track(as_frames(frames_TCHW), keys)), truth_THW)
+        first_T = overlap(_masks(frames_TCHW, keys), truth_THW)
         worst = int(first_T.argmin())
         keys[worst] = truth_THW[worst]
-        second_T = overlap(torch.stack(track(as_frames(frames_TCHW), keys)), truth_THW)
+        second_T = overlap(_masks(frames_TCHW, keys), truth_THW)
     second_T = torch.cat([second_T[:worst], second_T[worst + 1 :]])
     return Tracked(clip.name, clip.motion, float(first_T.mean()), float(second_T.mean()))
 
@@ -78,6 +79,10 @@ def overlap(found_THW: Tensor, truth_THW: Tensor) -> Tensor:
     """Intersection over union of two masks, bool, frame by frame: (T,); 1 where both are empty."""
     both_T, either_T = (x_THW.flatten(1).sum(1) for x_THW in (found_THW & truth_THW, found_THW | truth_THW))
     return torch.where(either_T > 0, both_T / either_T.clamp(min=1), 1.0)
+
+
+def _masks(frames_TCHW: Tensor, keys: Mapping[int, Tensor]) -> Tensor:
+    return torch.stack(list(track(as_frames(frames_TCHW), keys)))
 
 
 def _path(count: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:
