@@ -13,7 +13,6 @@ from pans import pan
 from vidwright.bench.edit import PLAIN
 from vidwright.bench.fillers import FILLERS
 from vidwright.bench.holes import KINDS
-from vidwright.bench.sheet import SIDE
 from vidwright.cli.main import run
 
 
@@ -80,7 +79,7 @@ def test_holes_objects_and_colours(tmp_path, capsys):
     assert [len(content[name]) for name in ("clips", "tracking", "colour")] == [2, 2, 2]
     assert content["clips"][0]["motion"] == "panning" and content["clips"][0]["frames"] == 8
     sheet = next(media.decoded(files["--contact-sheet"]))
-    assert sheet.shape[-2] > len(KINDS) * (2 + len(ways)) * SIDE
+    assert sheet.shape[-2] > len(KINDS) * (2 + len(ways)) * 64
 
 
 @pytest.mark.slow
