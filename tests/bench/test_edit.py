@@ -12,7 +12,20 @@ import torch
 from pans import known, pan
 from vidwright.bench import edit_sheet
 from vidwright.bench.colours import Coloured
-from vidwright.bench.edit import GREY, PLAIN, Score, cells, decibels, fillers, motion, similarity_inside, warping
+from vidwright.bench.edit import (
+    ALONE,
+    GREY,
+    OURS,
+    PLAIN,
+    Score,
+    cells,
+    completion,
+    decibels,
+    fillers,
+    motion,
+    similarity_inside,
+    warping,
+)
 from vidwright.bench.edit_table import Found, as_json, notes, rows, text
 from vidwright.bench.fillers import FILLERS
 from vidwright.bench.holes import KINDS
@@ -108,11 +121,12 @@ def test_ways_see_grey_in_the_holes_and_what_they_change_elsewhere_is_counted(cl
 
 
 def test_ours_beats_what_sees_one_frame_and_touches_nothing_else(clip):
-    assert list(fillers(None)) == [*FILLERS, PLAIN]
-    ways = {name: fillers(None)[name] for name in ("Telea", PLAIN)}
-    (cell,) = cells([clip], ways, ["moving"])
-    plain, ours = cell.scores
-    assert ours.psnr > plain.psnr + 3 and ours.touched == 0
+    ways = fillers(completion())
+    assert list(ways) == [*FILLERS, ALONE, PLAIN, OURS]
+    (cell,) = cells([clip], {name: ways[name] for name in ("Telea", ALONE, PLAIN, OURS)}, ["moving"])
+    telea, alone, *ours = cell.scores
+    assert all(score.psnr > telea.psnr + 3 and score.touched == 0 for score in ours)
+    assert alone.psnr > telea.psnr + 1 and alone.touched == 0
 
 
 def test_the_sheet_has_a_row_for_the_truth_the_hole_and_each_way(clip):

@@ -10,7 +10,7 @@ import media
 import scenes
 import tiny
 from pans import pan
-from vidwright.bench.edit import PLAIN
+from vidwright.bench.edit import ALONE, OURS, PLAIN
 from vidwright.bench.fillers import FILLERS
 from vidwright.bench.holes import KINDS
 from vidwright.cli.main import run
@@ -75,7 +75,7 @@ def test_holes_objects_and_colours(tmp_path, capsys):
     assert all(f"hole: {kind};" in said.out for kind in KINDS) and "moving hole: b" in said.err
     content = json.loads(files["--json"].read_text())
     ways = {row["method"] for row in content["rows"]}
-    assert ways >= {*FILLERS, PLAIN} and len(content["rows"]) == len(KINDS) * len(ways)
+    assert ways == {*FILLERS, ALONE, PLAIN, OURS} and len(content["rows"]) == len(KINDS) * len(ways)
     assert [len(content[name]) for name in ("clips", "tracking", "colour")] == [2, 2, 2]
     assert content["clips"][0]["motion"] == "panning" and content["clips"][0]["frames"] == 8
     sheet = next(media.decoded(files["--contact-sheet"]))

@@ -15,25 +15,27 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidwright import models
 from vidwright.bench.enhance import one_thread
-from vidwright.bench.fillers import FILLERS, Way
+from vidwright.bench.fillers import FILLERS, Way, network_alone
 from vidwright.bench.holes import KINDS, revealed
 from vidwright.bench.natural import Clip
 from vidwright.core import Frame
 from vidwright.jobs.fill import Filler
+from vidwright.jobs.puts import COMPLETION
 from vidwright.metrics.psnr import psnr
 from vidwright.metrics.ssim import WINDOW, similarity
 from vidwright.metrics.warping_error import unoccluded, warping_error
+from vidwright.nn.model import CompletionModel
 from vidwright.train.excerpts import RATE, as_bytes, as_frames
 from vidwright.vision.flow import optical_flow
 
-#: The rows that are ours: with the network that invents, and with Telea in its place.
-OURS, PLAIN = "ours", "ours, no network"
-#: The network that invents, and what is there of a hole before it is filled.
-MODEL, GREY = "edit/completion", 127
+#: The rows that are ours: with the network that invents, with Telea in its place, and that network by itself.
+OURS, PLAIN, ALONE = "ours", "ours, no network", "network alone"
+#: What is there of a hole before it is filled.
+GREY = 127
 #: Of all holes.
 SEED = 0
 
@@ -81,19 +83,17 @@ class Cell:
 Flows = Sequence[tuple[Tensor, Tensor]]
 
 
-def completion() -> nn.Module | None:
-    """The network that invents, if its weights are in the package."""
-    if MODEL not in models.names() or not models.card(MODEL).weights:
-        return None
-    return models.load(MODEL, kind=nn.Module, device="cpu")
+def completion() -> CompletionModel:
+    """The network that invents, with the weights that are in the package."""
+    return models.load(COMPLETION, kind=CompletionModel, device="cpu")
 
 
-def fillers(network: nn.Module | None) -> dict[str, Way]:
+def fillers(network: CompletionModel) -> dict[str, Way]:
     """All ways of filling by name, baselines first."""
-    return {**FILLERS, PLAIN: ours(None), **({} if network is None else {OURS: ours(network)})}
+    return {**FILLERS, ALONE: network_alone(network), PLAIN: ours(None), OURS: ours(network)}
 
 
-def ours(network: nn.Module | None) -> Way:
+def ours(network: CompletionModel | None) -> Way:
     """What `edit` does, told of the holes frame by frame."""
 
     def filled(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:

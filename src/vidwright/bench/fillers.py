@@ -1,4 +1,4 @@
-"""Ways of filling holes that need no weights: the rows that `edit` must beat.
+"""Ways of filling holes that `edit` must beat: some that need no weights, and its network by itself.
 
 Each is a function of uint8 frames (T, 3, H, W), grey in their holes, and bool masks (T, H, W) of these, to as many
 frames; other pixels are left as they are.
@@ -17,7 +17,10 @@ from torch.nn import functional as F
 
 from vidwright.bench.natural import camera_path, carried, way, within
 from vidwright.data.degrade import to_bytes
+from vidwright.jobs.fill import APART, around
+from vidwright.nn.model import CompletionModel
 from vidwright.nn.warp import inside
+from vidwright.vision.camera import places
 from vidwright.vision.flow import optical_flow
 from vidwright.vision.inpaint import inpainted
 from vidwright.vision.membrane import membrane
@@ -71,6 +74,31 @@ FILLERS: dict[str, Way] = {
 }
 
 
+def network_alone(network: CompletionModel) -> Way:
+    """All that is hidden made up from the rim and from two frames, aligned by the camera: nothing is copied."""
+
+    @torch.inference_mode()
+    def filled(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
+        values_TCHW, near_T1HW = frames_TCHW.float(), _near(masks_THW)
+        cameras_T33, last = camera_path(frames_TCHW, masks_THW), len(frames_TCHW) - 1
+        for n in masks_THW.flatten(1).any(1).nonzero().flatten().tolist():
+            part = around(masks_THW[n])
+            known = [(values_TCHW[n][:, *part.slices], masks_THW[n][part.slices])]
+            for other in (max(n - APART, 0), min(n + APART, last)):
+                where_2hw = places(way(cameras_T33, n, other), (part.height, part.width), (part.top, part.left))
+                points_N2 = where_2hw.flatten(1).T.double()
+                read_Chw = _read(values_TCHW[other], near_T1HW[other], points_N2).view(3, part.height, part.width)
+                known.append((read_Chw.nan_to_num(), read_Chw[0].isnan()))
+            order = (known[1], known[0], known[2])
+            pictures = [inpainted(picture_Chw / 255, hidden_hw) for picture_Chw, hidden_hw in order]
+            unknown_T1hw = torch.stack([hidden_hw for _, hidden_hw in order])[:, None]
+            made_Chw = network(torch.stack(pictures)[None], unknown_T1hw[None])[0]
+            values_TCHW[n][:, *part.slices] = torch.where(order[1][1], 255 * made_Chw, order[1][0])
+        return to_bytes(values_TCHW)
+
+    return filled
+
+
 def _closed(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
     """Code values with what is still open made by Telea, as uint8."""
     pairs = zip(frames_TCHW, masks_THW, strict=True)
@@ -79,7 +107,7 @@ def _closed(frames_TCHW: Tensor, masks_THW: Tensor) -> Tensor:
 
 def _median(frames_TCHW: Tensor, masks_THW: Tensor, cameras_T33: Tensor) -> Tensor:
     values_TCHW, open_THW = frames_TCHW.float(), masks_THW.clone()
-    near_T1HW = F.max_pool2d(masks_THW[:, None].float(), 5, stride=1, padding=2)  # bicubic reading mixes neighbours
+    near_T1HW = _near(masks_THW)
     made_TCHW = values_TCHW.clone()
     for n, mask_HW in enumerate(masks_THW):
         points_N2 = mask_HW.nonzero().flip(1).double()
@@ -91,6 +119,11 @@ def _median(frames_TCHW: Tensor, masks_THW: Tensor, cameras_T33: Tensor) -> Tens
         made_TCHW[n][:, mask_HW] = median_CN.nan_to_num()
         open_THW[n][mask_HW] = median_CN[0].isnan()
     return _closed(made_TCHW, open_THW)
+
+
+def _near(masks_THW: Tensor) -> Tensor:
+    """Masks as floats, and all that bicubic reading would mix with what they hide."""
+    return F.max_pool2d(masks_THW[:, None].float(), 5, stride=1, padding=2)
 
 
 def _read(picture_CHW: Tensor, hidden_1HW: Tensor, points_N2: Tensor) -> Tensor:
