@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vidwright.jobs.compress import Compress
+from vidwright.jobs.edit import Edit
 from vidwright.jobs.enhance import Enhance
 from vidwright.jobs.generate import Generate
 from vidwright.train.recipe import Recipe
@@ -34,7 +35,7 @@ class Forks:
         return self
 
     def run(
-        self, job: Enhance | Generate | Compress, *, segment: str = "8", kill_after: float | None = None
+        self, job: Enhance | Generate | Compress | Edit, *, segment: str = "8", kill_after: float | None = None
     ) -> dict[str, Any]:
         """What became of `job`: `status` (negative when killed), `seconds`, `peak` bytes of memory, `resumed`."""
         page = {"verb": type(job).__name__, "job": job.model_dump(mode="json")}
@@ -80,7 +81,7 @@ def _work(order: dict[str, Any], results: int) -> None:
     if "train" in order:
         return _train(order["train"])
     planning.SEGMENT_SECONDS = generating.SEGMENT_SECONDS = Fraction(order["segment"])
-    job = {"Generate": Generate, "Enhance": Enhance, "Compress": Compress}[order["verb"]](**order["job"])
+    job = {"Generate": Generate, "Enhance": Enhance, "Compress": Compress, "Edit": Edit}[order["verb"]](**order["job"])
     report = running.run(job, on=Local(threads=1))
     resumed = "resumed_trials" if isinstance(job, Compress) else "resumed_segments"
     os.write(results, json.dumps({"resumed": report.details[resumed]}).encode())

@@ -99,7 +99,8 @@ def check(region: Region, info: VideoInfo, *, max_pixels: int) -> None:
     """
     every = [shape.at for shape in region.shapes if shape.at is not None] or [None]
     found = [part for at in every for part in _looks(region, info, at, max_pixels)]
-    if not any(bool(mask_HW.any()) for mask_HW in found):
+    over = info.duration is not None and region.start >= info.duration
+    if over or not any(bool(mask_HW.any()) for mask_HW in found):
         where = f"in {info.width}x{info.height}, up to {float(info.duration or 0):.2f} s"
         raise UsageError(words(region), f"the region is empty {where}", "check its numbers, its time and its mask")
     whole = region.shapes[0].kind == "all"

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vidwright.vision import masks
 from vidwright.vision.camera import places
@@ -36,6 +37,8 @@ STANDS = 0.25
 TRUST = 0.5
 #: Pixels by which flow may miss what a thing does as a whole, and how many have to be known of it.
 OFF, FEWEST = 1.0, 16
+#: Pixels by which a mask is moved to fit the residual better, and how much better for each pixel, in parts of its area.
+SHIFT, FAR = 3, 0.02
 #: Code values by which a shadow may darken one colour more than another.
 ALIKE = 40.0
 #: Gaps in the residual of a thing are closed that are as wide as its side over this.
@@ -105,7 +108,7 @@ def followed(mask_HW: Tensor, before_HW: Tensor, here_HW: Tensor, moving_HW: Ten
     It goes on as a whole, turned and scaled as the flow inside of it says. Then its rim is where the residual has it,
     if that is near; deep inside and far outside the residual does not count, as things may look like what is behind.
     """
-    carried_HW = _carried(mask_HW, flow_between(before_HW, here_HW, preset="light"))
+    carried_HW = _settled(_carried(mask_HW, flow_between(before_HW, here_HW, preset="light")), moving_HW)
     area, around_HW = int(carried_HW.sum()), masks.grown(carried_HW, SLACK)
     if not area:
         return carried_HW
@@ -116,6 +119,22 @@ def followed(mask_HW: Tensor, before_HW: Tensor, here_HW: Tensor, moving_HW: Ten
     rim_HW = (masks.distance(~carried_HW) - masks.distance(carried_HW)) / SLACK
     evidence_HW = torch.where(moving_HW, 1.0, -1.0)
     return masks.solid(rim_HW.clamp(-1, 1) + TRUST * evidence_HW > 0, 2)
+
+
+def _settled(mask_HW: Tensor, moving_HW: Tensor) -> Tensor:
+    """The mask moved by a few whole pixels to where it has most of what moves inside and least around it."""
+    if not bool(mask_HW.any()):
+        return mask_HW
+    form_HW = mask_HW.float() - (masks.grown(mask_HW, SLACK) & ~mask_HW).float()
+    wide_11HW = F.pad(moving_HW.float(), (SHIFT,) * 4)[None, None]
+    score_SS = F.conv2d(wide_11HW, form_HW[None, None])[0, 0]
+    off_S = torch.arange(-SHIFT, SHIFT + 1).float()
+    score_SS -= FAR * mask_HW.sum() * torch.hypot(off_S[:, None], off_S[None])
+    down, right = divmod(int(score_SS.argmax()), 2 * SHIFT + 1)
+    moved_HW = F.pad(mask_HW, (SHIFT,) * 4)
+    height, width = mask_HW.shape
+    top, left = 2 * SHIFT - down, 2 * SHIFT - right
+    return moved_HW[top : top + height, left : left + width]
 
 
 def _carried(mask_HW: Tensor, flow_2HW: Tensor) -> Tensor:
