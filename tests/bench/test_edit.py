@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from pans import known, pan
-from vidwright.bench import edit_sheet
+from vidwright.bench import edit, edit_sheet
 from vidwright.bench.colours import Coloured
 from vidwright.bench.edit import (
     ALONE,
     GREY,
+    LEAST,
     OURS,
     PLAIN,
     Score,
@@ -88,6 +89,20 @@ def test_error_is_split_between_what_is_revealed_and_what_never_is():
     assert score.revealed is not None and score.never is not None
     whole, seen, unseen = (10 ** (-value / 10) for value in (score.psnr, score.revealed, score.never))
     assert whole == pytest.approx(share * seen + (1 - share) * unseen)
+
+
+def test_a_few_pixels_have_no_figure_of_their_own(monkeypatch, clip):
+    whole = []
+
+    def all_but_a_few(masks, cameras):
+        seen = masks.clone()
+        seen[0, :, : int(masks[0].nonzero()[:, 1].min()) + 1] = False
+        whole.append((int((masks & ~seen).sum()), int(masks.sum())))
+        return seen
+
+    monkeypatch.setattr(edit, "revealed", all_but_a_few)
+    score = scored(clip, FILLERS["Telea"], "static")
+    assert 0 < whole[0][0] < LEAST * whole[0][1] and score.never is None and score.revealed is not None
 
 
 def test_flicker_is_found_along_the_motion_of_the_truth():

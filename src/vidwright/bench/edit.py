@@ -38,6 +38,8 @@ OURS, PLAIN, ALONE = "ours", "ours, no network", "network alone"
 GREY = 127
 #: Of all holes.
 SEED = 0
+#: The least part of a clip's hidden pixels that has a figure of its own: that of a few pixels is mere chance.
+LEAST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,10 @@ class Score:
     """How one way filled one kind of hole in one clip.
 
     `psnr` in dB is of the squared error over all hidden pixels of all frames, `revealed` and `never` over those that
-    the clip shows at another time and the others, None where there is none; `ssim` is the mean of SSIM's map there,
-    None without a whole window.
-    `warping` is the warping error there along the truth's motion, for values in [0, 1], and `truth` the truth's own;
-    None where nothing hidden is seen twice. `seconds` of processor time and `wall` are per frame; `touched` counts
-    pixels outside of the holes that are not as they were.
+    the clip shows at another time and the others, None where there are next to none; `ssim` is the mean of SSIM's map
+    there, None without a whole window. `warping` is the warping error there along the truth's motion, for values in
+    [0, 1], and `truth` the truth's own; None where nothing hidden is seen twice. `seconds` of processor time and `wall`
+    are per frame; `touched` counts pixels outside of the holes that are not as they were.
     """
 
     clip: str
@@ -119,6 +120,9 @@ def _cell(clip: Clip, kind: str, masks_THW: Tensor, ways: Mapping[str, Way], flo
     source = torch.where(masks_THW[:, None], GREY, clip.frames)
     seen_THW = revealed(masks_THW, clip.cameras)
     truth = warping(clip.frames, masks_THW, flows)
+    seen_THW, never_THW = (
+        part_THW & (part_THW.sum() >= LEAST * masks_THW.sum()) for part_THW in (seen_THW, masks_THW & ~seen_THW)
+    )
     outputs: dict[str, Tensor] = {}
     scores: list[Score] = []
     for name, fills in ways.items():
@@ -133,7 +137,7 @@ def _cell(clip: Clip, kind: str, masks_THW: Tensor, ways: Mapping[str, Way], flo
                 method=name,
                 psnr=decibels(output, clip.frames, masks_THW) or math.inf,
                 revealed=decibels(output, clip.frames, seen_THW),
-                never=decibels(output, clip.frames, masks_THW & ~seen_THW),
+                never=decibels(output, clip.frames, never_THW),
                 ssim=similarity_inside(output, clip.frames, masks_THW),
                 warping=warping(output, masks_THW, flows),
                 truth=truth,
