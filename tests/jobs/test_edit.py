@@ -57,8 +57,8 @@ def job(source: Path, output: Path, *changes: Change, **options) -> Edit:
 def mask_of(n: int, size: tuple[int, int] = SIZE) -> Tensor:
     """A square that crosses the picture against the pan."""
     mask = torch.zeros(size[1], size[0], dtype=torch.bool)
-    left = 60 - 2 * n
-    mask[20:40, max(left, 0) : left + 16] = True
+    left = 10 + 2 * n
+    mask[20:40, left : left + 16] = True
     return mask
 
 

@@ -28,11 +28,11 @@ def sheet(videos: Sequence[Path]) -> bytes:
     return drawn([_pictures(video) for video in videos])
 
 
-def drawn(rows: Sequence[Sequence[Tensor]]) -> bytes:
-    """The PNG of rows of pictures, (3, H, W) in [0, 1]. Raises `ValueError` when there is none."""
+def drawn(rows: Sequence[Sequence[Tensor]], *, side: int = SIDE) -> bytes:
+    """The PNG of rows of pictures, (3, H, W) in [0, 1], about so high. Raises `ValueError` when there is none."""
     if not rows or not all(rows):
         raise ValueError("there is nothing to show")
-    cells = [[_cell(picture_CHW) for picture_CHW in row] for row in rows]
+    cells = [[_cell(picture_CHW, side) for picture_CHW in row] for row in rows]
     height = sum(row[0].shape[-2] for row in cells) + GAP * (len(cells) + 1)
     width = max(sum(cell.shape[-1] + GAP for cell in row) for row in cells) + GAP
     page_CHW = torch.full((3, height, width), GROUND)
@@ -60,13 +60,13 @@ def _pictures(video: Path) -> list[Tensor]:
         return [_cell(each.frame().data[:3]) for n, each in enumerate(pictures) if n in wanted]
 
 
-def _cell(picture_CHW: Tensor) -> Tensor:
+def _cell(picture_CHW: Tensor, side: int = SIDE) -> Tensor:
     """A picture at the height of all of a sheet; small ones by whole times, with their pixels showing."""
     height, width = picture_CHW.shape[-2:]
-    times = SIDE // height
+    times = side // height
     if times > 1:
         return picture_CHW.repeat_interleave(times, -2).repeat_interleave(times, -1)
-    if height <= SIDE:
+    if height <= side:
         return picture_CHW
-    size = (SIDE, max(round(width * SIDE / height), 1))
+    size = (side, max(round(width * side / height), 1))
     return F.interpolate(picture_CHW[None], size=size, mode="bilinear", antialias=True)[0].clamp(0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -52,8 +52,12 @@ class RunOptions:
     "Print the result as JSON on stdout."
 
 
-def run_all(jobs: Sequence[Job | Compress], options: RunOptions) -> int:
+def run_all(
+    jobs: Sequence[Job | Compress], options: RunOptions, *, noted: Callable[[Report], None] = lambda report: None
+) -> int:
     """Run `jobs` one after the other, going on past failures, and print what came of each; returns the exit code.
+
+    `noted` is given each report.
 
     A single job's error is raised; in a batch each is printed and `BatchFailed` is raised at the end.
     """
@@ -77,7 +81,9 @@ def run_all(jobs: Sequence[Job | Compress], options: RunOptions) -> int:
             say(f"error: {error}")
             continue
         results.append(result.as_json())
-        damaged += isinstance(result, Report) and bool(result.damage)
+        if isinstance(result, Report):
+            damaged += bool(result.damage)
+            noted(result)
         say(_words(result))
     if options.json:
         print(json.dumps(results[0] if len(jobs) == len(results) == 1 else {"schema": 1, "results": results}))

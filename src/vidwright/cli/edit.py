@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,17 +11,25 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import TypeAdapter, ValidationError
 
+from vidwright.bench.sheet import drawn
 from vidwright.cli.batch import RunOptions, outputs_of, run_all, sampled
 from vidwright.cli.files import inputs
+from vidwright.cli.terminal import say
+from vidwright.core import Report
 from vidwright.core.errors import BadInput, UsageError
+from vidwright.core.files import write_atomic
 from vidwright.io.probe import probe
 from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Key, Keys, Mask, Picture, Put, Steady
 from vidwright.jobs.edit import Edit, EditOptions
+from vidwright.jobs.framing import FILLED
+from vidwright.jobs.preview import preview as previewed
 from vidwright.jobs.region import Region
 
 #: Rows of a picture over the pixels by which what is removed is enlarged if nobody says how much: a mask that misses a
 #: rim of what is to go leaves a ghost of it.
 GROWTH = 60
+#: Rows of the pictures of a preview.
+SHOWN = 270
 
 
 @Parameter(name="*")
@@ -47,25 +57,66 @@ class RegionOptions:
     "How much of a change is made, up to 1."
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PutOptions:
+    """What is done; several of these are done one after the other, in this order."""
+
+    remove: Annotated[list[str] | None, Parameter(negative=())] = None
+    "A region to remove: what is behind it is copied from frames that show it, or made up. As --region; several times."
+    key: Annotated[list[str] | None, Parameter(negative=())] = None
+    "A frame as you painted it, and its second: painted.png@1.2; carried through its shot. Several times."
+    recolour: Annotated[list[str] | None, Parameter(negative=())] = None
+    "The same, of which only the colours count; also for black and white."
+    colours_of: Path | None = None
+    "A picture whose colours the region is given."
+    put: Path | None = None
+    "A picture or a video that is put into the region."
+    match: float = 0
+    "With --put: how far its colours are drawn to those of the frame, up to 1."
+    consistent_with: Path | None = None
+    "The original of a video that was edited frame by frame: takes the flicker out of it."
+    outpaint: str | None = None
+    "A wider or higher shape, such as 21:9, whose border is filled."
+    expand: str | None = None
+    "The same in pixels: left,top,right,bottom."
+    reframe: str | None = None
+    "Another shape, such as 9:16, cut out around the region, which is followed."
+    model: str = "auto"
+    "What makes up what no frame shows: weights of edit/completion, or none for inpainting."
+    edits: Path | None = None
+    "A JSON file of changes, as `vidwright.jobs.changes.Change` has them; they come first."
+
+    def puts(self) -> list[Put]:
+        """What was asked for, in its order. Raises `UsageError`."""
+        puts: list[Put] = [Fill(model=self.model)] * bool(self.remove)
+        puts += [Keys(keys=_keys(self.key))] if self.key else []
+        puts += [Keys(keys=_keys(self.recolour), colour=True)] if self.recolour else []
+        puts += [Colours(path=self.colours_of)] if self.colours_of else []
+        puts += [Picture(path=self.put, match=self.match)] if self.put else []
+        puts += [Steady(path=self.consistent_with)] if self.consistent_with else []
+        puts += [Border(aspect=self.outpaint, model=self.model)] if self.outpaint else []
+        puts += [Border(sides=_four(self.expand), model=self.model)] if self.expand else []
+        puts += [Crop(aspect=self.reframe)] if self.reframe else []
+        return puts
+
+    def changes(self, source: Path, where: RegionOptions, max_pixels: int) -> tuple[Change, ...]:
+        """The changes of one file. Raises `UsageError`, and `BadInput` for a file of edits."""
+        region = _region(self.remove or where.region, where, source, max_pixels, grown=bool(self.remove))
+        own = [Change(region=region, put=put, strength=where.strength, feather=where.feather) for put in self.puts()]
+        return (*(() if self.edits is None else _read(self.edits)), *own)
+
+
 def edit(
     files: Annotated[list[str], Parameter(name="IN", negative=())],
     /,
     *,
     out: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
-    remove: Annotated[list[str] | None, Parameter(negative=())] = None,
-    key: Annotated[list[str] | None, Parameter(negative=())] = None,
-    recolour: Annotated[list[str] | None, Parameter(negative=())] = None,
-    colours_of: Path | None = None,
-    put: Path | None = None,
-    match: float = 0,
-    outpaint: str | None = None,
-    expand: str | None = None,
-    reframe: str | None = None,
-    consistent_with: Path | None = None,
-    edits: Path | None = None,
     save_mask: Path | None = None,
-    model: str = "auto",
+    preview: Path | None = None,
+    report: Path | None = None,
     sample: str | None = None,
+    what: PutOptions = PutOptions(),
     where: RegionOptions = RegionOptions(),
     options: Annotated[EditOptions, Parameter(name="*")] = EditOptions(),  # noqa: B008 (frozen)
     how: RunOptions = RunOptions(),  # noqa: B008 (frozen)
@@ -80,60 +131,48 @@ def edit(
         Files, folders, quoted globs, @list.txt, or - for a list on stdin.
     out
         A file, a folder, or a template such as 'out/{stem}.{ext}'.
-    remove
-        A region to remove: what is behind it is copied from where it is seen, or made up. As --region; several times.
-    key
-        A frame as you painted it, and its second: painted.png@1.2; carried to all frames of its shot. Several times.
-    recolour
-        The same, of which only the colours count; also for black and white.
-    colours_of
-        A picture whose colours the region is given.
-    put
-        A picture or a video that is put into the region.
-    match
-        With --put: how far its colours are drawn to those of the frame, up to 1.
-    outpaint
-        A wider or higher shape, such as 21:9, whose border is filled.
-    expand
-        The same in pixels: left,top,right,bottom.
-    reframe
-        Another shape, such as 9:16, cut out around the region, which is followed.
-    consistent_with
-        The original of a video that was edited frame by frame: takes the flicker out of it.
-    edits
-        A JSON file of changes, as `vidwright.jobs.changes.Change` has them.
     save_mask
-        Write the region itself as a video, white on black: what `edit` would change.
-    model
-        What makes up what no frame shows: weights of edit/completion, or none for inpainting.
+        Write the region itself as a video, white on black, and nothing else.
+    preview
+        Make single frames only and show them in this PNG, before and after: those of the keys, or five evenly spaced.
+    report
+        Write how each frame was filled, its hidden and copied parts by time, to this JSON file.
     sample
         Only this much of each file, from --start on: 5s.
     """
     options = sampled(options, sample)
     sources = inputs(files)
+    if save_mask is not None:
+        region = _region(what.remove or where.region, where, sources[0], options.max_pixels, grown=bool(what.remove))
+        shown = (Change(region=region, put=Mask()),)
+        return run_all([Edit(input=sources[0], output=save_mask, changes=shown, **options.model_dump())], how)
     outputs = outputs_of(sources, out, "{stem}.edited.{ext}", options.codec)
-    puts: list[Put] = [Fill(model=model)] * bool(remove)
-    puts += [Keys(keys=_keys(key))] if key else []
-    puts += [Keys(keys=_keys(recolour), colour=True)] if recolour else []
-    puts += [Colours(path=colours_of)] if colours_of else []
-    puts += [Picture(path=put, match=match)] if put else []
-    puts += [Steady(path=consistent_with)] if consistent_with else []
-    puts += [Border(aspect=outpaint, model=model)] if outpaint else []
-    puts += [Border(sides=_four(expand), model=model)] if expand else []
-    puts += [Crop(aspect=reframe)] if reframe else []
-    given = () if edits is None else _read(edits)
-    jobs: list[Edit] = []
-    for source, path in zip(sources, outputs, strict=True):
-        region = _region(remove or where.region, where, source, options.max_pixels, grown=bool(remove))
-        changes = tuple(
-            Change(region=region, put=each, strength=where.strength, feather=where.feather) for each in puts
+    jobs = [
+        Edit(
+            input=source,
+            output=path,
+            changes=what.changes(source, where, options.max_pixels),
+            **options.model_dump(),
         )
-        if save_mask is not None:
-            shown = (Change(region=region, put=Mask()),)
-            jobs.append(Edit(input=source, output=save_mask, changes=shown, **options.model_dump()))
-        if changes or given or save_mask is None:
-            jobs.append(Edit(input=source, output=path, changes=(*given, *changes), **options.model_dump()))
-    return run_all(jobs, how)
+        for source, path in zip(sources, outputs, strict=True)
+    ]
+    if preview is not None:
+        pairs = previewed(jobs[0], tell=say)
+        write_atomic(preview, drawn([[frame.data[:3] for frame in pair] for pair in pairs], side=SHOWN))
+        say(f"preview: {preview}, before and after")
+        return 0
+    return run_all(jobs, how, noted=_reporting(report))
+
+
+def _reporting(path: Path | None) -> Callable[[Report], None]:
+    """Writes what is noted of filled frames to a file, if that is wanted."""
+
+    def note(result: Report) -> None:
+        if path is not None:
+            rows = [dict(zip(("time", "hidden", "copied"), row, strict=True)) for row in result.details.get(FILLED, [])]
+            write_atomic(path, json.dumps({"schema": 1, "file": str(result.output), "frames": rows}).encode())
+
+    return note
 
 
 def _region(words: list[str] | None, where: RegionOptions, source: Path, max_pixels: int, *, grown: bool) -> Region:

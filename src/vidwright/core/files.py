@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from vidwright.core.errors import JobFailed
 
@@ -35,6 +36,13 @@ def atomic(destination: Path, *, suffix: str = ".part") -> Generator[Path]:
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):
             temporary.unlink()
+
+
+@contextmanager
+def atomic_file(destination: Path) -> Generator[IO[bytes]]:
+    """An empty file to write to and read from, which becomes `destination` as `atomic` says."""
+    with atomic(destination) as temporary, temporary.open("w+b") as file:
+        yield file
 
 
 def _sweep(destination: Path, suffix: str) -> None:

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.core import Frame
-from vidwright.core.files import atomic
+from vidwright.core.files import atomic_file
 from vidwright.jobs.records import Records
 from vidwright.vision.carrying import carried, looked_up, missed, still
 from vidwright.vision.flow import small_grey, small_size
@@ -78,7 +78,7 @@ def find(frames: Iterable[Frame], keys: Mapping[int, Tensor], path: Path) -> Non
             deltas[n] = keys[n] - frame.data[:3]
     if greys is None or len(deltas) < len(keys):
         raise ValueError(f"there are {len(times)} frames")
-    with atomic(path) as temporary, temporary.open("w+b") as file:
+    with atomic_file(path) as file:
         shape = _write_ways(file, greys, len(times), starts, deltas)
         file.seek(0, os.SEEK_END)
         for n in sorted(deltas):
