@@ -60,6 +60,14 @@ def test_outer_frames_are_laid_over_the_middle_one(folder):
     assert len(errors) > 30 and sorted(errors)[len(errors) // 2] < 2.5
 
 
+def test_what_lies_outside_of_an_outer_frame_is_unknown(tmp_path):
+    """The picture pans, and crops are as large as it is: outer frames lack some columns, or rows once transposed."""
+    scenes.write(tmp_path / "a.mp4", scenes.scene(0, 8, (96, 96), 3))
+    for k in range(12):
+        outer = holed(tmp_path, patch=96).sample(0, k)["unknown"][[0, 2], 0]
+        assert outer.all(dim=1).any() or outer.all(dim=2).any()
+
+
 def test_mostly_the_hole_hides_the_same_in_all_three():
     still = moved = 0
     for n in range(60):

@@ -44,10 +44,13 @@ class InterpolationModel(nn.Module):
 class CompletionModel(nn.Module):
     """A network that makes the pixels of a frame that nobody knows, from that frame and its neighbours.
 
-    `reach` is how many pixels around an unknown one it looks at; what lies beyond does not change what is made.
+    `reach` is how many pixels around an unknown one it looks at; what lies beyond does not change what is made. Within
+    `margin` of them lies all that is worth looking at. A window of it should begin at multiples of `multiple`.
     """
 
     reach: int
+    margin: int
+    multiple: int
 
     @abstractmethod
     def forward(self, x_BTCHW: Tensor, unknown_BT1HW: Tensor) -> Tensor:
