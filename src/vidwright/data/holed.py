@@ -18,7 +18,6 @@ from vidwright.data.degrade import to_bytes
 from vidwright.data.holes import KINDS, hole
 from vidwright.data.index import large_shots
 from vidwright.data.samples import Sample, Split
-from vidwright.data.screens import screen
 from vidwright.data.seeding import generator
 from vidwright.vision.align import aligned, cameras
 from vidwright.vision.inpaint import inpainted
@@ -43,10 +42,6 @@ REUSE, SPREAD = 8, 4
 #: epoch for each frame.
 MOMENTS, PER_FRAME = 24, 4
 
-#: Drawn pages of text for so many shots: what screens show, of which folders of clips hold little; how large and how
-#: long they are.
-SHOTS_PER_PAGE, PAGE_SIZE, PAGE_FRAMES = 8, (288, 400), 7
-
 #: What stands where nothing is known before it is pre-filled.
 GREY = 128
 
@@ -57,8 +52,8 @@ class Holed:
     A sample is "seen" uint8 (3, 3, P, P), frames with their holes pre-filled, the outer ones aligned onto the middle
     one; "unknown" bool (3, 1, P, P), where they are made up; "truth" uint8 (3, P, P), the middle frame; and "kind"
     int64 (), the number in `KINDS` of its hole. What lies outside of a frame is unknown too. Half of the crops are of
-    footage shrunk by two, where it is large enough, and a few of drawn pages; all are flipped and transposed. Of what
-    was decoded, `cache_bytes` are kept. Raises `BadInput` when no shot is long and large enough.
+    footage shrunk by two, where it is large enough; all are flipped and transposed. Of what was decoded, `cache_bytes`
+    are kept. Raises `BadInput` when no shot is long and large enough.
     """
 
     def __init__(
@@ -68,8 +63,7 @@ class Holed:
         self._clips, self._cameras = Clips(shots, cache_bytes=cache_bytes), Cache(cache_bytes)
         self._patch, self._seed = patch, seed
         self._length = PER_FRAME * sum(shot.frames for shot in shots)
-        pages = len(shots) // SHOTS_PER_PAGE if patch <= min(PAGE_SIZE) else 0
-        self._order = Order(len(shots) + pages, self._length, seed, reuse=REUSE, spread=SPREAD)
+        self._order = Order(len(shots), self._length, seed, reuse=REUSE, spread=SPREAD)
 
     def __len__(self) -> int:
         return self._length
@@ -94,9 +88,7 @@ class Holed:
 
     def _moment(self, shot: int, number: int) -> tuple[Tensor, Tensor]:
         """Three frames of a shot, uint8 (T, 3, H, W), and the cameras that lead from the middle one to each."""
-        random = generator(self._seed, shot, number, 1)
-        page = shot >= len(self._clips)
-        shot_TCHW = screen(PAGE_FRAMES, PAGE_SIZE, random) if page else self._clips.frames(shot)
+        shot_TCHW, random = self._clips.frames(shot), generator(self._seed, shot, number, 1)
         spacing = 1 + _integer(min(SPACING, (len(shot_TCHW) - 1) // 2), random)
         middle = spacing + _integer(len(shot_TCHW) - 2 * spacing, random)
         frames_TCHW = shot_TCHW[middle - spacing : middle + spacing + 1 : spacing]

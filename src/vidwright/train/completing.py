@@ -33,8 +33,8 @@ AREAS = (0.02, 0.05)
 #: The least mean squared error that is told from none, in code values: 48 dB.
 LEAST_ERROR = 1.0
 
-#: Holes better than this mean squared error (45 dB) count less and less in the loss.
-MSE_FLOOR = 10**-4.5
+#: Holes better than this mean squared error (35 dB) count less and less in the loss.
+MSE_FLOOR = 10**-3.5
 
 #: Pixels a side of the squares that are compared with their neighbours.
 SCALES = (1, 2, 4)

@@ -17,7 +17,8 @@ the same pictures.
 
 Unknown pixels come pre-filled (Telea 2004), and the network makes a change to that: training starts from Telea, and the
 convolutions never see the edge that an empty hole would have. Liu et al. 2018 (partial convolutions) and Yu et al. 2019
-(gated ones) keep that edge out by masking each convolution.
+(gated ones) keep that edge out by masking each convolution. What is made continues edges and shades and is smooth
+inside: a squared error asks for the mean of all that might be there. It makes up no texture and no things.
 
 Shapes: B batch, T = 3 frames, C channels, H height, W width, A heads, D channels of a head.
 """

@@ -1,5 +1,9 @@
 """Recipes of `edit/completion`: from footage with holes in it.
 
+The weights that are shipped come out 1.84 dB above Telea on 37 clips of other sources than they learned from, and 1.57
+on seven more; two clips of screens, of which training has none, lie 1.6 and 1.0 below it. A ninth of drawn pages among
+the clips and a floor at 45 dB, for 590 more steps of 12 at 1e-3, took those to 1.3 and 0.6, and all footage down by 0.1.
+
 Shapes: B batch, T = 3 frames, C channels, H height, W width.
 """
 
@@ -83,7 +87,7 @@ class Completion:
 def fast() -> Recipe:
     """Eight minutes of an accelerator, most of which it waits for sixteen cores that make samples; one core: 8 hours.
 
-    With 40 steps, in three minutes of a core, there is nothing won over Telea yet; with 200 steps of 48 it is 0.6 dB.
+    Nothing is won over Telea after 40 steps of 16, the three minutes of one core, and 0.6 dB after 200 steps of 48.
     """
     return Recipe(
         model="edit/completion",
