@@ -13,6 +13,7 @@ Shapes: B batch, T frames, C channels, H height, W width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -26,10 +27,9 @@ from vidwright.data.holed import hidden, random_hole
 from vidwright.data.holes import KINDS
 from vidwright.data.loader import Batch
 from vidwright.data.seeding import generator
-from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.models.edit import completion
 from vidwright.train.adapt import OPTIMISER, divided
-from vidwright.train.completing import losses
+from vidwright.train.completing import losses, psnr_inside
 from vidwright.train.optimiser import Optimiser
 from vidwright.vision.align import aligned, cameras
 
@@ -105,9 +105,8 @@ class WithinClip:
         values: list[float] = []
         for sample in filter(None, self._held):
             made_BCHW = net(sample["seen"][None].to(device).float() / 255, sample["unknown"][None].to(device))
-            made_CHW, counted_HW = to_bytes(255 * made_BCHW[0].cpu()), sample["counted"][0]
-            values.append(psnr(made_CHW[:, counted_HW], sample["truth"][:, counted_HW], peak=255.0))
-        return mean_psnr(values)
+            values.append(psnr_inside(to_bytes(255 * made_BCHW[0].cpu()), sample["truth"], sample["counted"]))
+        return math.fsum(values) / len(values)
 
     def _sample(self, moment: Moment, random: torch.Generator) -> Batch:
         """A crop with a hole in what is known of it, turned at random; empty where none is found."""

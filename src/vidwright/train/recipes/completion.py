@@ -1,8 +1,9 @@
 """Recipes of `edit/completion`: from footage with holes in it.
 
 The weights that are shipped come out 1.84 dB above Telea on 37 clips of other sources than they learned from, and 1.57
-on seven more; two clips of screens, of which training has none, lie 1.6 and 1.0 below it. A ninth of drawn pages among
-the clips and a floor at 45 dB, for 590 more steps of 12 at 1e-3, took those to 1.3 and 0.6, and all footage down by 0.1.
+on seven more; two clips of screens, which they have not seen any of, lie 1.6 and 1.0 below it. A ninth of drawn pages
+among the clips and a floor at 45 dB, for 590 more steps of 12 at 1e-3, took those to 1.3 and 0.6, and footage down by
+0.1 in the mean.
 
 Shapes: B batch, T = 3 frames, C channels, H height, W width.
 """
