@@ -101,6 +101,15 @@ def test_what_the_clip_does_not_know_is_never_what_counts():
         assert batch["unknown"][:, 1, 0, 22:42, 28:52].all() and not batch["counted"][..., 22:42, 28:52].any()
 
 
+def test_it_is_learned_around_what_the_clip_does_not_know():
+    unknown = torch.zeros(4, 160, 300, dtype=torch.bool)
+    unknown[:, 100:112, 8:20] = True
+    lesson = WithinClip(network(), [(x, unknown) for x, _ in pieces(size=(300, 160))])
+    batch = lesson.batch(generator(0, 0))
+    own = batch["unknown"][:, 1] & ~batch["counted"]
+    assert own.flatten(1).any(dim=1).all()
+
+
 def test_a_moment_is_three_frames_over_one_another_with_what_none_of_them_knows():
     x, unknown = pieces(length=8, size=(160, 96))[0]
     for moment in moments(joined(x, unknown)):

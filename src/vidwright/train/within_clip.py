@@ -4,9 +4,9 @@
                      |                                                                                        |
                      '--------------------------------- frame t, there <--------- error in decibels ----------'
 
-The textures around a hole are those that belong into it: Zhang et al. 2019 ("An internal learning approach to video
-inpainting") learn from nothing else; here a network that knows others already learns on. Nothing is learned from pixels
-that the clip does not know, not even from what they were pre-filled with.
+Zhang et al. 2019 ("An internal learning approach to video inpainting") learn from nothing else; here a network that
+knows others already learns on, from what lies around the clip's own hole, as that belongs into it. Nothing is learned
+from pixels that the clip does not know, not even from what they were pre-filled with.
 
 Shapes: B batch, T frames, C channels, H height, W width.
 """
@@ -60,7 +60,7 @@ class WithinClip:
     Raises `ValueError` for another network, for fewer than two pieces of three frames, and where too little is known.
     """
 
-    optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=3e-4)
+    optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=5e-4)
     judged: ClassVar[str] = "in holes where they are known"
 
     def __init__(self, net: nn.Module, pieces: Sequence[Tensor]) -> None:
@@ -113,7 +113,8 @@ class WithinClip:
         size = (min(PATCH, moment.clear.shape[-2]), min(PATCH, moment.clear.shape[-1]))
         both = torch.cat([moment.clear.flatten(0, 1), moment.unknown[:, 0].to(torch.uint8)])
         for _ in range(TRIES):
-            crop = augment.flip(augment.crop(both, size, random), random)
+            top, left = corner(moment.unknown[1, 0], size, random)
+            crop = augment.flip(both[:, top : top + size[0], left : left + size[1]], random)
             clear_TCHW, own_T1HW = crop[:9].unflatten(0, (3, 3)), crop[9:, None].bool()
             hole_T1HW = random_hole(KINDS[_integer(len(KINDS), random)], size, random)
             counted_1HW = hole_T1HW[1] & ~own_T1HW[1]
@@ -122,6 +123,17 @@ class WithinClip:
                 seen_TCHW = hidden(clear_TCHW, unknown_T1HW)
                 return {"seen": seen_TCHW, "unknown": unknown_T1HW, "truth": clear_TCHW[1], "counted": counted_1HW}
         return {}
+
+
+def corner(unknown_HW: Tensor, size: tuple[int, int], random: torch.Generator) -> tuple[int, int]:
+    """Row and column where a window of `size` begins: with some unknown pixel in it, or anywhere if all are known."""
+    places = unknown_HW.nonzero() if unknown_HW.any() else torch.ones_like(unknown_HW).nonzero()
+    place = places[_integer(len(places), random)].tolist()
+    top, left = (
+        min(max(at - _integer(side, random), 0), whole - side)
+        for at, side, whole in zip(place, size, unknown_HW.shape, strict=True)
+    )
+    return top, left
 
 
 def moments(piece_TCHW: Tensor) -> list[Moment]:
