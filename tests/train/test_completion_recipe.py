@@ -72,9 +72,6 @@ def test_the_task_is_judged_by_its_protocol(tmp_path):
     net, task = Net(SMALL), Completion(patch=32)
     nn.init.normal_(net.exit.weight, std=0.1)
     found = task.evaluate(net, tmp_path, "all", 0, None)
-    pairs = list(task.outputs(net, tmp_path, "all", None))
-    assert len(pairs) == len(KINDS) * len(AREAS)
-    assert all(output.shape == wanted.shape == (1, 3, 48, 64) for output, wanted in pairs)
     per_kind = [found.metrics[f"gain.{kind}"] for kind in KINDS]
     assert found.metrics["gain"] == pytest.approx(sum(per_kind) / len(KINDS)) and found.metrics["gain"] != 0
     assert {picture.shape for picture in found.pictures.values()} == {(3, 48, 192)}
