@@ -95,7 +95,7 @@ def test_samples_are_holes_in_known_pixels_of_pieces_that_are_learned_from():
 def test_what_the_clip_does_not_know_is_never_what_counts():
     unknown = torch.zeros(4, 64, 80, dtype=torch.bool)
     unknown[:, 22:42, 28:52] = True  # in the middle, where it stays however a sample is turned
-    lesson = WithinClip(network(), [(x[:1].expand(4, -1, -1, -1), unknown) for x, _ in pieces()])
+    lesson = taught(network(), [(x[:1].expand(4, -1, -1, -1), unknown) for x, _ in pieces()])
     for n in range(6):
         batch = lesson.batch(generator(0, n))
         assert batch["unknown"][:, 1, 0, 22:42, 28:52].all() and not batch["counted"][..., 22:42, 28:52].any()
@@ -104,7 +104,7 @@ def test_what_the_clip_does_not_know_is_never_what_counts():
 def test_it_is_learned_around_what_the_clip_does_not_know():
     unknown = torch.zeros(4, 160, 300, dtype=torch.bool)
     unknown[:, 100:112, 8:20] = True
-    lesson = WithinClip(network(), [(x, unknown) for x, _ in pieces(size=(300, 160))])
+    lesson = taught(network(), [(x, unknown) for x, _ in pieces(size=(300, 160))])
     batch = lesson.batch(generator(0, 0))
     own = batch["unknown"][:, 1] & ~batch["counted"]
     assert own.flatten(1).any(dim=1).all()

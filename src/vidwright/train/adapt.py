@@ -7,7 +7,7 @@
 A clip is known by its pieces: some successive frames here and there, uint8 (T, 3, H, W). Most of them are learned from;
 every fourth is only judged by. What is learned of them is a lesson: `train/frame_to_frame.py` for cleaners,
 `train/across_scales.py` for upscalers, `train/between_frames.py` for interpolators, `train/within_clip.py` for networks
-that complete, to which a piece is frames and where they are unknown.
+that complete, whose pieces have a fourth plane that says where they are unknown.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lesson(Protocol):
     optimiser: ClassVar[Optimiser]
     judged: ClassVar[str]
 
-    def __init__(self, net: Any, pieces: Sequence[Any]) -> None:
+    def __init__(self, net: Any, pieces: Sequence[Tensor]) -> None:
         """Raises `ValueError`, which says why, where the pieces teach such a network nothing."""
         ...
 
