@@ -8,6 +8,9 @@ Zhang et al. 2019 ("An internal learning approach to video inpainting") learn fr
 knows others already learns on, from what lies around the clip's own hole, as that belongs into it. Nothing is learned
 from pixels that the clip does not know, not even from what they were pre-filled with.
 
+It wins little. In 80 to 180 steps holes in held-out pieces of two clips gained 0.16 to 0.30 dB, and what the clip's own
+hole really hid between -0.22 and +0.06: what is won around a hole says little of what is in it.
+
 Shapes: B batch, T frames, C channels, H height, W width.
 """
 
