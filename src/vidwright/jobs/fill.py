@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 import torch
@@ -68,14 +69,16 @@ class Filler:
         frames: Iterable[Frame],
         opacity: Callable[[Frame], Tensor],
         tell: Callable[[Frame, Shares], None] = lambda frame, shares: None,
+        begin: Fraction | None = None,
     ) -> Generator[Frame]:
         """Each frame, `REACH` behind the input, with what its opacity (H, W) in [0, 1] says is hidden filled.
 
         Pixels of opacity 0 are as they came, to the bit. `tell` is told of each frame how it was filled. A frame that
-        is hidden as a whole is given back as it is.
+        is hidden as a whole is given back as it is, and so are those before `begin`, which nobody is going to look at.
         """
         looks = (_Look(frame, opacity(frame)) for frame in frames)
-        scenes = map(_scene, windows(looks, REACH, is_cut=lambda each: each.frame.cut))
+        shots = windows(looks, REACH, is_cut=lambda each: each.frame.cut)
+        scenes = (_scene(window, begin) for window in shots)
         with closing(spread(self._filled, scenes, threads=self.threads)) as results:
             for frame, shares in results:
                 tell(frame, shares)
@@ -157,9 +160,11 @@ class _Look:
         return self._since
 
 
-def _scene(window: Sequence[_Look]) -> tuple[_Look, Scene | None]:
+def _scene(window: Sequence[_Look], begin: Fraction | None) -> tuple[_Look, Scene | None]:
     """The middle frame with what it can be filled from; None if there is nothing to fill, or nothing else."""
     look = window[len(window) // 2]
+    if begin is not None and look.frame.time < begin:
+        return look, None
     if not bool(look.hidden.any()) or bool(look.hidden.all()):
         return look, None
     shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times

@@ -32,18 +32,18 @@ CALM = 24
 
 def filled(filler: Filler, info: VideoInfo, opacity: Callable[[Frame], Tensor]) -> Process:
     """Frames with what the opacity says is hidden filled; how much of each that was, and how much copied, is noted."""
-    notes: list[tuple[float, float, float]] = []
+    notes: list[list[float]] = []
 
     def tell(frame: Frame, shares: Shares) -> None:
         if shares.hidden:
-            notes.append((round(float(frame.time), 4), round(shares.hidden, 5), round(shares.copied, 4)))
+            notes.append([round(float(frame.time), 4), round(shares.hidden, 5), round(shares.copied, 4)])
 
     def noted() -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {FILLED: list(notes)} if notes else {}
         notes.clear()
         return found
 
-    return Process(Filler.needs, info, lambda frames, begin: filler.stream(frames, opacity, tell), notes=noted)
+    return Process(Filler.needs, info, lambda frames, begin: filler.stream(frames, opacity, tell, begin), notes=noted)
 
 
 def bordered(put: Border, info: VideoInfo, filler: Filler) -> Process:

@@ -36,7 +36,7 @@ def preview(job: Edit, *, tell: Tell = lambda words: None) -> Iterator[tuple[Fra
         for n in _shown(job, found.times):
             (part,) = plan(found.times, found.cuts, process.needs, end=found.times[-1] + 1, start=n, stop=n + 1)
             frames = list(cursor.read(part.first, part.last))
-            with closing(process.stream(iter(frames), None)) as results:
+            with closing(process.stream(iter(frames), found.times[n])) as results:
                 yield frames[n - part.first], next(islice(results, n - part.first, None))
 
 

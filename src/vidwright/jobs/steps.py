@@ -49,8 +49,14 @@ def chain(info: VideoInfo, steps: Iterable[Step]) -> Process:
 
 
 def _then(first: Process, second: Process) -> Process:
+    # What the first makes before it begins is for the second to be warmed up by, and else thrown away.
+    alone = second.needs.warmup == 0
+
     def stream(frames: Frames, begin: Fraction | None) -> Made:
-        with closing(first.stream(frames, begin)) as between, closing(second.stream(between, begin)) as results:
+        with (
+            closing(first.stream(frames, begin if alone else None)) as between,
+            closing(second.stream(between, begin)) as results,
+        ):
             yield from results
 
     one, other, rate = first.needs, second.needs, first.needs.rate

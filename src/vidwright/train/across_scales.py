@@ -33,7 +33,7 @@ from vidwright.data.loader import Batch
 from vidwright.metrics.psnr import mean_psnr, psnr_y
 from vidwright.models.enhance import restorer
 from vidwright.nn.model import FrameModel
-from vidwright.train.adapt import OPTIMISER, divided
+from vidwright.train.adapt import MARGIN, OPTIMISER, divided
 from vidwright.train.losses import luma
 from vidwright.train.optimiser import Optimiser
 
@@ -80,6 +80,7 @@ class AcrossScales:
 
     optimiser: ClassVar[Optimiser] = OPTIMISER
     judged: ClassVar[str] = "shrunk and enlarged again"
+    margin: ClassVar[float] = MARGIN
 
     def __init__(self, net: FrameModel, pieces: Sequence[Tensor]) -> None:
         self._scale, self._needs = net.needs.scale, net.needs

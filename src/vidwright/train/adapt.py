@@ -33,7 +33,7 @@ P = TypeVar("P")
 #: One in so many pieces is judged by, beginning with the second.
 HELD_OUT = 4
 
-#: Decibels below which a gain is no gain.
+#: Decibels below which a gain is no gain, of what held-out pieces are a fair measure of.
 MARGIN = 0.02
 
 #: Small steps, as the network knows nearly everything already; the average is of about the last fifty.
@@ -43,11 +43,13 @@ OPTIMISER = Optimiser(learning_rate=1.5e-3, warmup=20, ema=0.98)
 class Lesson(Protocol):
     """What a clip teaches a network of itself; made of the clip's pieces, and of the network before it learns.
 
-    `optimiser` is how it is learned unless told otherwise, `judged` in words what the held-out frames are judged by.
+    `optimiser` is how it is learned unless told otherwise, `judged` in words what the held-out frames are judged by,
+    `margin` the decibels by which they have to be better.
     """
 
     optimiser: ClassVar[Optimiser]
     judged: ClassVar[str]
+    margin: ClassVar[float]
 
     def __init__(self, net: Any, pieces: Sequence[Tensor]) -> None:
         """Raises `ValueError`, which says why, where the pieces teach such a network nothing."""
@@ -72,11 +74,15 @@ class Lesson(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Quality in dB on held-out pieces, of the plain network and of what it became in so many steps."""
+    """Quality in dB on held-out pieces, of the plain network and of what it became in so many steps.
+
+    It has won if it is better by more than `margin`.
+    """
 
     before: float
     after: float
     steps: int
+    margin: float = MARGIN
 
     @property
     def decibels(self) -> float:
@@ -86,7 +92,7 @@ class Gain:
     @property
     def won(self) -> bool:
         """Whether it has risen enough to be worth other weights."""
-        return self.decibels > MARGIN
+        return self.decibels > self.margin
 
 
 def divided(pieces: Sequence[P]) -> tuple[list[P], list[P]]:
@@ -125,7 +131,7 @@ def adapt(
             watch(step)
     net.requires_grad_(False)
     net.load_state_dict(state.averaged())
-    gain = Gain(before, lesson.quality(net), state.step)
+    gain = Gain(before, lesson.quality(net), state.step, lesson.margin)
     if not gain.won:
         net.load_state_dict(plain)
     return gain

@@ -22,7 +22,7 @@ from vidwright.data import augment
 from vidwright.data.loader import Batch
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.nn.model import InterpolationModel
-from vidwright.train.adapt import OPTIMISER, divided
+from vidwright.train.adapt import MARGIN, OPTIMISER, divided
 from vidwright.train.interpolation import rebuilt
 from vidwright.train.losses import log_mse
 from vidwright.train.optimiser import Optimiser
@@ -45,6 +45,7 @@ class BetweenFrames:
 
     optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=2e-4)
     judged: ClassVar[str] = "made from those before and after"
+    margin: ClassVar[float] = MARGIN
 
     def __init__(self, net: InterpolationModel, pieces: Sequence[Tensor]) -> None:
         self._learned, self._held = divided([piece_TCHW for piece_TCHW in pieces if len(piece_TCHW) >= 3])

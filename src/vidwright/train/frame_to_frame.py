@@ -40,6 +40,7 @@ from vidwright.data.degrade import to_bytes
 from vidwright.data.loader import Batch
 from vidwright.models.enhance import cleaner
 from vidwright.nn.warp import inside, warp
+from vidwright.train.adapt import MARGIN as GAIN
 from vidwright.train.adapt import OPTIMISER, divided
 from vidwright.train.cleaning import cleaned
 from vidwright.train.optimiser import Optimiser
@@ -98,6 +99,7 @@ class FrameToFrame:
 
     optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=1e-3)
     judged: ClassVar[str] = "against those before and after"
+    margin: ClassVar[float] = GAIN
 
     def __init__(self, net: nn.Module, pieces: Sequence[Tensor]) -> None:
         if not isinstance(net, cleaner.Net):

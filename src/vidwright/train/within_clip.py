@@ -45,6 +45,9 @@ SPACINGS = (1, 3)
 #: Of a crop so much has to be known, and of a hole in it so much, or another one is drawn; so often, then none is.
 KNOWN, TRIES = 0.5, 12
 
+#: Decibels that count as won around the clip's hole: less of that was nothing, or harm, in what the hole hid.
+SURE = 0.5
+
 #: Crops of each held-out moment that are judged.
 JUDGED = 3
 
@@ -65,6 +68,7 @@ class WithinClip:
 
     optimiser: ClassVar[Optimiser] = replace(OPTIMISER, learning_rate=5e-4)
     judged: ClassVar[str] = "in holes where they are known"
+    margin: ClassVar[float] = SURE
 
     def __init__(self, net: nn.Module, pieces: Sequence[Tensor]) -> None:
         if not isinstance(net, completion.Net):
