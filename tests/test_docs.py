@@ -20,7 +20,7 @@ from vidwright.train import recipe
 
 HOUSE = Path(__file__).parent.parent
 TRAINING = HOUSE / "docs" / "training.md"
-ENHANCE, GENERATE = HOUSE / "docs" / "enhance.md", HOUSE / "docs" / "generate.md"
+ENHANCE, EDIT, GENERATE = (HOUSE / "docs" / f"{name}.md" for name in ("enhance", "edit", "generate"))
 PAGES = sorted([*(HOUSE / "docs").glob("*.md"), *HOUSE.glob("*.md")])
 
 
@@ -56,7 +56,7 @@ def test_recipes_and_fields_that_are_only_shown_exist():
         recipe.load(words[words.index("train") + 1]).changed(changes)
 
 
-@pytest.mark.parametrize(("page", "needed"), [(ENHANCE, "files"), (GENERATE, "out")], ids=["enhance", "generate"])
+@pytest.mark.parametrize(("page", "needed"), [(ENHANCE, "files"), (EDIT, "files"), (GENERATE, "out")])
 def test_commands_that_are_only_shown_are_commands(page, needed):
     lines = [line for _, code in blocks(page) for line in code.splitlines()]
     shown = [line for line in lines if line.startswith(f"vidwright {page.stem}")]

@@ -12,9 +12,9 @@ import media
 import vidwright as vw
 
 PUBLIC = [
-    "Colour", "Compress", "Enhance", "Frame", "Generate", "Local", "Report", "Video", "VideoGenerator", "VideoInfo",
-    "VidwrightError", "compare", "compress_lossless", "decompress_lossless", "enhance", "generate", "load",
-    "open_video", "probe", "run", "save_video",
+    "Change", "Colour", "Compress", "Edit", "Enhance", "Fill", "Frame", "Generate", "Local", "Region", "Report",
+    "Video", "VideoGenerator", "VideoInfo", "VidwrightError", "compare", "compress_lossless", "decompress_lossless",
+    "edit", "enhance", "generate", "load", "open_video", "probe", "run", "save_video",
 ]  # fmt: skip
 
 

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from vidwright.io import open_video as open_video
     from vidwright.io import probe as probe
     from vidwright.io import save_video as save_video
+    from vidwright.jobs.changes import Change as Change
+    from vidwright.jobs.changes import Fill as Fill
     from vidwright.jobs.compress import Compress as Compress
+    from vidwright.jobs.edit import Edit as Edit
+    from vidwright.jobs.edit import edit as edit
     from vidwright.jobs.enhance import Enhance as Enhance
     from vidwright.jobs.enhance import enhance as enhance
     from vidwright.jobs.generate import Generate as Generate
     from vidwright.jobs.generate import generate as generate
     from vidwright.jobs.lossless import compress_lossless as compress_lossless
     from vidwright.jobs.lossless import decompress_lossless as decompress_lossless
+    from vidwright.jobs.region import Region as Region
     from vidwright.jobs.run import run as run
     from vidwright.jobs.work import Local as Local
     from vidwright.models import load as load
@@ -38,12 +43,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Change": "jobs.changes",
     "Colour": "core",
     "Compress": "jobs.compress",
+    "Edit": "jobs.edit",
     "Enhance": "jobs.enhance",
+    "Fill": "jobs.changes",
     "Frame": "core",
     "Generate": "jobs.generate",
     "Local": "jobs.work",
+    "Region": "jobs.region",
     "Report": "core",
     "Video": "core",
     "VideoGenerator": "train.video_generator",
@@ -52,6 +61,7 @@ _HOMES = {
     "compare": "bench.compare",
     "compress_lossless": "jobs.lossless",
     "decompress_lossless": "jobs.lossless",
+    "edit": "jobs.edit",
     "enhance": "jobs.enhance",
     "generate": "jobs.generate",
     "load": "models",
