@@ -222,7 +222,7 @@ def _self_test() -> tuple[str, str]:
     from vidwright.io import open_video, save_video
     from vidwright.models import card, load, names
     from vidwright.models.compress import postfilter
-    from vidwright.nn.model import FrameModel, InterpolationModel
+    from vidwright.nn.model import CompletionModel, FrameModel, InterpolationModel
 
     random = torch.Generator().manual_seed(0)
     clip = [Frame(torch.rand(3, 24, 24, generator=random), Fraction(time)) for time in range(4)]
@@ -233,6 +233,9 @@ def _self_test() -> tuple[str, str]:
             return list(net.stream([first]))[:: net.needs.rate]
         if isinstance(net, InterpolationModel):
             return net.between(first, second, [Fraction(1, 2)])
+        if isinstance(net, CompletionModel):
+            unknown_1T1HW = torch.ones(1, 3, 1, 24, 24, dtype=torch.bool)
+            return [first.with_data(net(first.data.expand(1, 3, -1, -1, -1), unknown_1T1HW)[0])]
         if isinstance(net, postfilter.Net):
             return [first.with_data(_filtered(net, 255 * first.data[0]).expand(3, -1, -1))]
         asked = inspect.signature(net.sample).parameters.values()  # some generators make nothing of nothing

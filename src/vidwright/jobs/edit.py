@@ -29,7 +29,7 @@ from vidwright.io.scan import scan
 from vidwright.jobs import cache
 from vidwright.jobs.adapt import Pupil, learn
 from vidwright.jobs.changes import Border, Change, Colours, Fill, Keys, Picture, Steady
-from vidwright.jobs.folder import fingerprint
+from vidwright.jobs.folder import digest, fingerprint
 from vidwright.jobs.job import Job, Process, SourceOptions, Tell
 from vidwright.jobs.prepare import prepare, suffix
 from vidwright.jobs.puts import Means, named, opacity_of, step_of
@@ -116,7 +116,7 @@ class Edit(Job, EditOptions):
     def _place(self, n: int, end: str) -> Path:
         """Where what is found for a change is kept: it follows from the input, the change and the files it names."""
         change = self.changes[n]
-        named = [sha256(path) for path in Edit(input=self.input, output=self.output, changes=(change,)).files()]
+        named = [digest(path) for path in Edit(input=self.input, output=self.output, changes=(change,)).files()]
         key = [fingerprint(self.input), change.model_dump(mode="json"), named, vidwright.__version__]
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         return cache.folder() / f"{digest}{end}"
@@ -126,7 +126,7 @@ class Edit(Job, EditOptions):
         return Means(device=self.device, dtype=self.dtype, max_pixels=self.max_pixels)
 
     def weights_sha256(self) -> str:
-        return " ".join(sha256(path) for path in self.files())
+        return " ".join(digest(path) for path in self.files())
 
     def files(self) -> list[Path]:
         """The files that decide the result beside the input: masks, pictures and weights. Raises `ModelRefused`."""

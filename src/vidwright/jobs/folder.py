@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vidwright.core import Damage
-from vidwright.core.errors import JobFailed
+from vidwright.core.errors import BadInput, JobFailed
 from vidwright.core.files import explain_os_error, sha256, write_atomic
 from vidwright.jobs.segments import Segment
 
@@ -65,6 +65,14 @@ def fingerprint(path: Path) -> dict[str, Any]:
             file.seek(sample * max(status.st_size - _SAMPLE_BYTES, 0) // (_SAMPLES - 1))
             digest.update(file.read(_SAMPLE_BYTES))
     return {"bytes": status.st_size, "modified": status.st_mtime_ns, "sha256": digest.hexdigest()}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file that a job is given beside its input. Raises `BadInput` where it cannot be read."""
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise BadInput(path, f"it cannot be read ({error.strerror})", "check the path") from error
 
 
 class JobFolder:

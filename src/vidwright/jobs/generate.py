@@ -37,7 +37,7 @@ from vidwright.io.probe import probe
 from vidwright.io.reader import Reader
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import given
-from vidwright.jobs.folder import Done, JobFolder, Plan, open_folder
+from vidwright.jobs.folder import Done, JobFolder, Plan, digest, open_folder
 from vidwright.jobs.job import SEGMENT_SECONDS, Event, Options, Watch
 from vidwright.jobs.retime import target_rate
 from vidwright.jobs.segments import Segment
@@ -131,7 +131,7 @@ class Generate(GenerateOptions):
         path = models.weights_path(name, weights)
         return {
             "job": self.model_dump(mode="json", exclude={"output"}),
-            "given": {str(path): _digest(path) for path in self.files},
+            "given": {str(path): digest(path) for path in self.files},
             "weights": [name, "" if path is None else sha256(path)],
             "version": vidwright.__version__,
         }
@@ -371,10 +371,3 @@ def _info(asked: Asked) -> VideoInfo:
 
 def _spelled(option: str) -> str:
     return f"--{SPELLED.get(option, option)}"
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise BadInput(path, f"it cannot be read ({error.strerror})", "check the path") from error
