@@ -118,8 +118,8 @@ class Edit(Job, EditOptions):
         change = self.changes[n]
         named = [digest(path) for path in Edit(input=self.input, output=self.output, changes=(change,)).files()]
         key = [fingerprint(self.input), change.model_dump(mode="json"), named, vidwright.__version__]
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-        return cache.folder() / f"{digest}{end}"
+        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        return cache.folder() / f"{name}{end}"
 
     @property
     def means(self) -> Means:
