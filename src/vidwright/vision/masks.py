@@ -108,7 +108,9 @@ def between(first_HW: Tensor, second_HW: Tensor, part: float) -> Tensor:
 def cleaned(mask_HW: Tensor, pixels: int) -> Tensor:
     """A mask without specks that are thinner than so many pixels, with dents and gaps of that size closed."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (pixels, pixels))
-    codes = cv2.morphologyEx(mask_HW.numpy().astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    codes = cv2.erode(mask_HW.numpy().astype(np.uint8), kernel)
+    # OpenCV's own opening does not turn the kernel round: one of even size would move the mask by a pixel.
+    codes = cv2.dilate(codes, cv2.flip(kernel, -1), anchor=(pixels - 1 - pixels // 2,) * 2)
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1,) * 2)
     return torch.from_numpy(cv2.morphologyEx(codes, cv2.MORPH_CLOSE, closing) > 0)
 
@@ -154,7 +156,10 @@ def _centres(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def _signed(mask_HW: Tensor) -> Tensor:
-    return torch.where(mask_HW, 0.5 - distance(~mask_HW), distance(mask_HW) - 0.5)
+    """How far outside of the nearest rim each pixel is, below 0 inside; as far as can be where there is no rim."""
+    most = sum(mask_HW.shape)
+    outside_HW, inside_HW = (distance(each_HW).clamp(max=most) for each_HW in (mask_HW, ~mask_HW))
+    return torch.where(mask_HW, 0.5 - inside_HW, outside_HW - 0.5)
 
 
 def _middle(mask_HW: Tensor) -> Tensor:
