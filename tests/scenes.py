@@ -24,6 +24,37 @@ def scene(seed: int, frames: int, size: tuple[int, int] = (64, 48), pace: int = 
     return torch.stack([wide[..., pace * n : pace * n + width] for n in range(frames)])
 
 
+def textured(seed: int, size: tuple[int, int]) -> Tensor:
+    """A picture (3, H, W) of `size` (width, height) in [0, 1] with details of many sizes."""
+    random = torch.Generator().manual_seed(seed)
+    sides = size[::-1]
+    layers = [
+        F.interpolate(torch.rand(1, 3, *(side // step for side in sides), generator=random), sides, mode="bicubic")
+        for step in (4, 10, 30)
+    ]
+    return (2 * torch.stack(layers).mean(0)[0] - 0.5).clamp(0, 1)
+
+
+def pan(seed: int, frames: int, size: tuple[int, int] = (160, 120), pace: tuple[int, int] = (2, 0)) -> Tensor:
+    """(T, 3, H, W): a camera over a texture; what is at p in one frame is at p + `pace` (x, y) in the next."""
+    (width, height), (dx, dy) = size, pace
+    far = frames - 1
+    wide = textured(seed, (width + abs(dx) * far, height + abs(dy) * far))
+    lefts = [far * max(dx, 0) - dx * n for n in range(frames)]
+    tops = [far * max(dy, 0) - dy * n for n in range(frames)]
+    windows = zip(lefts, tops, strict=True)
+    return torch.stack([wide[:, top : top + height, left : left + width] for left, top in windows])
+
+
+def disc(
+    frames: int, size: tuple[int, int], start: tuple[float, float], pace: tuple[float, float], radius: float
+) -> Tensor:
+    """(T, H, W) bool: a disc whose middle goes from `start` (x, y) on by `pace` a frame."""
+    y_H1, x_1W = torch.arange(size[1])[:, None] + 0.5, torch.arange(size[0])[None] + 0.5
+    middles = [(start[0] + pace[0] * n, start[1] + pace[1] * n) for n in range(frames)]
+    return torch.stack([(x_1W - x) ** 2 + (y_H1 - y) ** 2 <= radius**2 for x, y in middles])
+
+
 def write(path: Path, frames_TCHW: Tensor, *, crf: int = 10, **options: str) -> Path:
     """Encode `frames_TCHW` to `path`, quickly."""
     path.parent.mkdir(parents=True, exist_ok=True)
