@@ -55,6 +55,25 @@ def disc(
     return torch.stack([(x_1W - x) ** 2 + (y_H1 - y) ** 2 <= radius**2 for x, y in middles])
 
 
+def thing(
+    frames: int,
+    size: tuple[int, int] = (160, 120),
+    *,
+    start: tuple[float, float] = (50, 60),
+    pace: tuple[float, float] = (4, 1),
+    radius: float = 18,
+    camera: tuple[int, int] = (-1, 0),
+    seed: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """A `pan`, and over it a disc with a texture of its own that goes with it; and where that is, (T, H, W)."""
+    x_TCHW, inside_THW = pan(seed, frames, size, camera), disc(frames, size, start, pace, radius)
+    skin_CHW = textured(seed + 50, size)
+    for n in range(frames):
+        moved_CHW = skin_CHW.roll((round(pace[1] * n), round(pace[0] * n)), (1, 2))
+        x_TCHW[n] = torch.where(inside_THW[n], moved_CHW, x_TCHW[n])
+    return x_TCHW, inside_THW
+
+
 def write(path: Path, frames_TCHW: Tensor, *, crf: int = 10, **options: str) -> Path:
     """Encode `frames_TCHW` to `path`, quickly."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -136,7 +136,9 @@ def test_a_hull_has_no_dents_and_nothing_beyond_its_corners() -> None:
 
 
 def test_bounds_are_the_smallest_rectangle() -> None:
-    assert torch.equal(masks.bounds(mask("......", "..#...", "....#.", "......")), mask("......", "..###.", "..###.", "......"))
+    assert torch.equal(
+        masks.bounds(mask("......", "..#...", "....#.", "......")), mask("......", "..###.", "..###.", "......")
+    )
 
 
 def test_between_is_either_one_at_its_end() -> None:
