@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -36,7 +38,7 @@ def test_one_step_is_the_motion_and_comes_back_to_its_beginning(greys: list[Tens
 def test_the_way_to_a_key_is_right_over_many_frames(greys: list[Tensor], order: range) -> None:
     """Where a pixel was in the key: behind it for what moved on."""
     way_3HW = still(SIZE[::-1])
-    for before, here in zip(order, order[1:], strict=False):
+    for before, here in pairwise(order):
         way_3HW = carried(way_3HW, greys[before], greys[here])
     frames = order[0] - order[-1]
     inner = (slice(40, -40), slice(50, -50))
@@ -46,7 +48,7 @@ def test_the_way_to_a_key_is_right_over_many_frames(greys: list[Tensor], order: 
 
 def test_a_way_goes_on_from_a_key_to_further_frames(greys: list[Tensor]) -> None:
     way_3HW = still(SIZE[::-1])
-    for last, following in zip(greys, greys[1:], strict=False):
+    for last, following in pairwise(greys):
         way_3HW = further(way_3HW, last, following)
     inner = (slice(40, -40), slice(50, -50))
     assert off(way_3HW, FRAMES - 1)[inner].mean() < 0.5

@@ -9,10 +9,11 @@ all                         everything
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
 from vidwright.core.errors import UsageError, did_you_mean
@@ -51,7 +52,7 @@ class Shape(Data):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         least, words = NUMBERS[self.kind]
-        exact = self.kind in ("box", "ellipse")
+        exact = self.kind not in ("polygon", "brush")
         pairs = (len(self.numbers) - (self.kind == "brush")) % 2
         if len(self.numbers) < least or (exact and len(self.numbers) != least) or pairs:
             raise ValueError(f"{self.kind} takes {words}" if words else f"{self.kind} takes no numbers")
@@ -63,7 +64,8 @@ class Shape(Data):
 
     def drawn(self, size: tuple[int, int]) -> Tensor:
         """The shape in a picture of (H, W), bool; of any kind but mask."""
-        points = list(zip(self.numbers[-2::-2][::-1], self.numbers[::-2][::-1], strict=False))
+        places = self.numbers[1:] if self.kind == "brush" else self.numbers
+        points = list(zip(places[::2], places[1::2], strict=True))
         if self.kind == "box":
             left, top, right, bottom = self.numbers
             return masks.box(size, left, top, right, bottom)
@@ -131,7 +133,13 @@ class Region(Data):
     @classmethod
     def parse(cls, text: str, **fields: Any) -> Region:
         """The region of words such as those above, several keys joined by a semicolon. Raises `UsageError`."""
-        return cls(shapes=tuple(parsed(word) for word in text.split(";")), **fields)
+        shapes = tuple(parsed(word) for word in text.split(";"))
+        try:
+            return cls(shapes=shapes, **fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            cause = ": ".join([*map(str, first["loc"]), first["msg"].removeprefix("Value error, ")])
+            raise UsageError(text, cause, "write regions as box:120,80,260,300 or box:120,80,260,300@0.4") from error
 
     def track(self, *, shadows: bool = False) -> Self:
         """Follow what lies in it, and its shadow if that is wanted."""
@@ -154,6 +162,8 @@ def parsed(word: str) -> Shape:
     except ValueError:
         text, at = word, None  # a file with an @ in its name
     text = text if sign and at is not None else word
+    if at is not None and not 0 <= at < math.inf:
+        raise UsageError(word, "this is no second of a video", "write @seconds behind it, from 0 on")
     kind, _, rest = text.partition(":")
     if text == "all":
         return Shape(kind="all", at=at)
