@@ -23,14 +23,17 @@ class Beside:
     def __init__(self, path: Path, *, max_pixels: int) -> None:
         self._path, self._max_pixels = path, max_pixels
         self._frames: Iterator[Frame] | None = None
+        self._first: Frame | None = None
         self._now: Frame | None = None
         self._next: Frame | None = None
 
     def at(self, time: Fraction) -> Frame:
         """The frame at `time` in seconds. Raises `BadInput` for a file that has none."""
-        if self._frames is None or (self._now is not None and time + HAIR < self._now.time):
+        over = self._now is not None and self._now is not self._first and time + HAIR < self._now.time
+        if self._frames is None or over:
             self._frames = self._read()
-            self._now, self._next = next(self._frames, None), next(self._frames, None)
+            self._first = self._now = next(self._frames, None)
+            self._next = next(self._frames, None)
         while self._next is not None and self._next.time <= time + HAIR:
             self._now, self._next = self._next, next(self._frames, None)
         if self._now is None:
