@@ -38,10 +38,13 @@ def used(path: Path) -> None:
     os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
-def prune(newest: Path) -> None:
-    """Remove the files that were not used for longest, until all of them take `MOST_BYTES` at most."""
-    files = {path: path.stat() for path in newest.parent.iterdir() if path != newest and path.is_file()}
-    room = MOST_BYTES - newest.stat().st_size
+def prune(*needed: Path) -> None:
+    """Remove the files that were not used for longest, until all of them take `MOST_BYTES` at most.
+
+    Those that are `needed` now, one or more of one folder, stay.
+    """
+    files = {path: path.stat() for path in needed[0].parent.iterdir() if path not in needed and path.is_file()}
+    room = MOST_BYTES - sum(path.stat().st_size for path in needed)
     for path in sorted(files, key=lambda path: files[path].st_atime_ns, reverse=True):
         room -= files[path].st_size
         if room < 0:
