@@ -102,6 +102,7 @@ def test_as_data_it_is_held_to_the_same():
         {"shapes": ({"kind": "star", "numbers": (1, 2)},)},
         {"shapes": ({"kind": "all"},), "grown": 3},
         {"shapes": ({"kind": "all"},), "tracked": True},
+        {"shapes": ({"kind": "all"},), "shadows": True},
         {"shapes": ({"kind": "all"},), "growth": float("inf")},
     ):
         with pytest.raises(ValidationError):
@@ -128,6 +129,7 @@ def test_calls_follow_each_other_and_change_nothing_that_was_there():
     last = first.track().grow(6).grow(-2).hull()
     assert first == Region.parse("box:120,80,260,300@0.4")
     assert last == Region.parse("box:120,80,260,300@0.4", tracked=True, growth=4, form="hull")
+    assert first.track(shadows=True) == Region.parse("box:120,80,260,300@0.4", tracked=True, shadows=True)
     assert Region.ellipse((10, 20), (3, 4), t=1) == Region.parse("ellipse:10,20,3,4@1")
     assert Region.mask("a.png") == Region.parse("a.png") and Region.everything() == Region.parse("all")
     with pytest.raises(ValueError, match="a shape with a time"):

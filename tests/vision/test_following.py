@@ -13,7 +13,7 @@ import scenes
 from vidwright.vision import masks
 from vidwright.vision.camera import camera_motion
 from vidwright.vision.flow import small_grey
-from vidwright.vision.following import begun, followed, moving, residual
+from vidwright.vision.following import begun, followed, moving, residual, shadowed, with_shadow
 
 SIZE, FRAMES, RADIUS = (160, 120), 13, 18
 EYE = torch.eye(3, dtype=torch.float64)
@@ -40,10 +40,22 @@ def iou(one_HW: Tensor, other_HW: Tensor) -> float:
 @pytest.mark.parametrize("at", [0, 6, FRAMES - 1])
 def test_the_residual_is_large_in_what_moves_by_itself_and_small_elsewhere(at: int) -> None:
     pictures, _, cameras = looked_at()
-    residual_HW, truth_HW = residual(pictures, cameras, at), scene()[1][at]
-    away_HW = masks.distance(truth_HW) > 3
-    assert residual_HW[truth_HW].mean() > 25 and residual_HW[away_HW].median() < 4
-    assert iou(moving(residual_HW), truth_HW) > 0.5
+    residual_CHW, truth_HW = residual(pictures, cameras, at), scene()[1][at]
+    off_HW, away_HW = residual_CHW.abs().amax(0), masks.distance(truth_HW) > 3
+    assert off_HW[truth_HW].mean() > 25 and off_HW[away_HW].median() < 4
+    assert iou(moving(residual_CHW), truth_HW) > 0.5
+
+
+def test_the_residual_is_the_picture_less_what_lies_behind() -> None:
+    """A camera that stands; what is gone in most frames is not of the background."""
+    still_CHW = 255 * scenes.textured(3, SIZE)
+    pictures = [still_CHW.clone() for _ in range(13)]
+    pictures[6][:, 40:60, 50:80] += torch.tensor([30.0, -20, 5])[:, None, None]
+    pictures[3][:, 40:60, 50:80] = 0
+    residual_CHW = residual(pictures, [EYE] * 12, 6)
+    assert torch.allclose(residual_CHW[:, 50, 60], torch.tensor([30.0, -20, 5]), atol=1e-3)
+    residual_CHW[:, 40:60, 50:80] = 0
+    assert residual_CHW.abs().max() < 1e-3
 
 
 def test_one_picture_has_no_residual() -> None:
@@ -53,13 +65,32 @@ def test_one_picture_has_no_residual() -> None:
 
 
 def test_a_little_noise_does_not_move() -> None:
-    noise_HW = 2 * torch.randn(120, 160, generator=torch.Generator().manual_seed(1)).abs()
-    assert not moving(noise_HW).any()
-    noise_HW[40:60, 50:80] += 30
-    assert iou(moving(noise_HW), masks.box((120, 160), 50, 40, 80, 60)) > 0.97
-    rough_HW = torch.full((120, 160), 20.0)  # where everything differs, only what differs much more moves
-    rough_HW[40:60, 50:80] = 60
-    assert not moving(rough_HW).any()
+    noise_CHW = 2 * torch.randn(3, 120, 160, generator=torch.Generator().manual_seed(1))
+    assert not moving(noise_CHW).any()
+    noise_CHW[1, 40:60, 50:80] -= 40
+    assert iou(moving(noise_CHW), masks.box((120, 160), 50, 40, 80, 60)) > 0.97
+    rough_CHW = torch.full((3, 120, 160), 20.0)  # where everything differs, only what differs much more moves
+    rough_CHW[:, 40:60, 50:80] = 60
+    assert not moving(rough_CHW).any()
+
+
+def test_a_shadow_makes_all_colours_darker_alike() -> None:
+    residual_CHW, moving_HW = torch.zeros(3, 10, 10), torch.ones(10, 10, dtype=torch.bool)
+    kinds = {0: (-40, -50, -30), 1: (40, 50, 30), 2: (-90, -20, -30), 3: (-40, -50, 5), 4: (-40, -50, -30)}
+    for column, colour in kinds.items():
+        residual_CHW[:, :, column] = torch.tensor(colour).float()[:, None]
+    moving_HW[:, 4] = False
+    assert shadowed(residual_CHW, moving_HW).any(0).tolist() == [True] + 9 * [False]
+
+
+def test_a_shadow_belongs_to_the_thing_that_it_touches_and_ends_somewhere() -> None:
+    size = (60, 120)
+    mask_HW, shadow_HW = masks.box(size, 20, 20, 30, 30), masks.box(size, 22, 32, 110, 40)
+    other_HW = masks.box(size, 20, 5, 30, 10)  # near enough, but beside it
+    found_HW = with_shadow(mask_HW, shadow_HW | other_HW)
+    assert torch.equal(found_HW & ~shadow_HW, mask_HW)
+    assert (found_HW & shadow_HW)[:, :40].sum() > 100 and not found_HW[:, 45:].any()  # ten pixels, as the thing is large
+    assert not with_shadow(torch.zeros(size, dtype=torch.bool), shadow_HW).any()
 
 
 def test_of_a_box_what_moves_in_it_is_followed() -> None:

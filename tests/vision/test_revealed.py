@@ -37,13 +37,21 @@ def panned() -> tuple[Tensor, Tensor, list[Shown], list[Motion]]:
 
 
 @cache
-def still() -> tuple[Tensor, Tensor, list[Shown], list[Motion]]:
-    """A camera that stands, and a box that goes two pixels a frame and is twenty wide: behind it for ten frames."""
+def still() -> tuple[Tensor, Tensor, list[Motion]]:
+    """A camera that stands, known exactly, and a box that goes two pixels a frame and is twenty wide."""
     truth_TCHW = scenes.pan(2, 1, SIZE).expand(FRAMES, -1, -1, -1)
     hidden_THW = torch.zeros(FRAMES, 120, 160, dtype=torch.bool)
     for n in range(FRAMES):
         hidden_THW[n, 40:70, 40 + 2 * n : 60 + 2 * n] = True
-    return truth_TCHW, hidden_THW, *shown(truth_TCHW, hidden_THW)
+    return truth_TCHW, hidden_THW, stands(FRAMES)
+
+
+def stands(frames: int) -> list[Motion]:
+    return [Motion(torch.eye(3, dtype=torch.float64), *torch.zeros(2, 2, 120, 160)) for _ in range(frames - 1)]
+
+
+def looks(truth_TCHW: Tensor, hidden_THW: Tensor) -> list[Shown]:
+    return [Shown(*pair) for pair in zip(truth_TCHW, hidden_THW, strict=True)]
 
 
 def psnr(found: Found, truth_Chw: Tensor, where_hw: Tensor) -> float:
@@ -111,19 +119,20 @@ def test_alone_a_frame_shows_nothing() -> None:
 
 
 def test_the_rim_is_asked_at_the_distance_that_the_hole_needs() -> None:
-    """Half of a box of twenty pixels is first seen when it has gone ten: after five frames, of which 6 is looked at."""
-    _, _, window, motions = still()
-    _, least = by_camera(window, motions, AT, Part(30, 40, 50, 60))
-    assert least == (6, 6)
+    """In six frames it goes twelve pixels, of which half are seen after three."""
+    truth_TCHW, hidden_THW, motions = still()
+    window = looks(truth_TCHW, hidden_THW)
+    assert by_camera(window, motions, AT, Part(30, 40, 50, 60))[1] == (3, 3)
+    assert by_camera(window[AT - 2 :], motions[AT - 2 :], 2, Part(30, 40, 50, 60))[1] == (1, 3)
+    assert by_camera(window, motions, AT, Part(0, 0, 20, 20))[1] == (1, 1)  # where nothing is hidden
 
 
 def test_nearer_frames_that_show_the_rim_do_not_count() -> None:
-    truth_TCHW, hidden_THW, *_ = still()
+    truth_TCHW, hidden_THW, motions = still()
     wrong_TCHW = truth_TCHW.clone()
     for n in (AT - 1, AT + 1, AT + 2, AT - 4):
         wrong_TCHW[n] = 1 - truth_TCHW[n]
-    motions = still()[3]
-    window = [Shown(*pair) for pair in zip(wrong_TCHW, hidden_THW, strict=True)]
+    window = looks(wrong_TCHW, hidden_THW)
     rim = Part(34, 50, 5, 20)  # above the box: seen in all frames
     found, least = by_camera(window, motions, AT, WHOLE)
     assert (found.colour - truth_TCHW[AT])[:, *rim.slices].abs().max() < 0.01
@@ -138,9 +147,7 @@ def test_of_frames_that_show_a_place_the_nearest_count_and_of_those_the_median()
     truth_TCHW = scenes.pan(2, 1, SIZE).expand(FRAMES, -1, -1, -1) * 0.2 + 0.8 * levels[:, None, None, None]
     clear_THW = torch.zeros(FRAMES, 120, 160, dtype=torch.bool)
     clear_THW[AT, 50:60, 70:80] = True
-    window = [Shown(*pair) for pair in zip(truth_TCHW, clear_THW, strict=True)]
-    stands = [Motion(torch.eye(3, dtype=torch.float64), *torch.zeros(2, 2, 120, 160)) for _ in range(FRAMES - 1)]
-    found, _ = by_camera(window, stands, AT, Part(52, 72, 6, 6))
+    found, _ = by_camera(looks(truth_TCHW, clear_THW), stands(FRAMES), AT, Part(52, 72, 6, 6))
     order = sorted((s for s in range(-AT, FRAMES - AT) if s and abs(s) <= 4), key=lambda s: (abs(s), -s))[:NEAREST]
     middle = sorted(AT + s for s in order)[NEAREST // 2]
     assert torch.allclose(found.colour, truth_TCHW[middle][:, 52:58, 72:78], atol=1e-3)
@@ -152,9 +159,7 @@ def test_values_outside_of_the_nominal_range_are_kept() -> None:
     truth_TCHW = scenes.pan(4, 3, SIZE, (0, 0)) * 1.6 - 0.3
     hidden_THW = torch.zeros(3, 120, 160, dtype=torch.bool)
     hidden_THW[1, 50:60, 70:80] = True
-    stands = [Motion(torch.eye(3, dtype=torch.float64), *torch.zeros(2, 2, 120, 160)) for _ in range(2)]
-    window = [Shown(*pair) for pair in zip(truth_TCHW, hidden_THW, strict=True)]
-    found, _ = by_camera(window, stands, 1, Part(50, 70, 10, 10))
+    found, _ = by_camera(looks(truth_TCHW, hidden_THW), stands(3), 1, Part(50, 70, 10, 10))
     assert torch.allclose(found.colour, truth_TCHW[1][:, 50:60, 70:80], atol=1e-4)
     assert found.colour.min() < -0.05 or found.colour.max() > 1.05
 
@@ -191,7 +196,7 @@ def test_large_pictures_are_followed_in_small_and_copied_in_large() -> None:
     size = (512, 384)
     truth_TCHW = scenes.pan(5, 5, size, (10, 4))
     hidden_THW = scenes.disc(5, size, (250, 200), (-24, 0), 30)
-    seen = [Shown(torch.where(h, 0.5, t), h) for t, h in zip(truth_TCHW, hidden_THW, strict=True)]
+    seen = looks(torch.where(hidden_THW[:, None], 0.5, truth_TCHW), hidden_THW)
     motions: Sequence[Motion] = [motion(one, other) for one, other in pairwise(seen)]
     part = Part(150, 150, 100, 120)
     truth_Chw, hidden_hw = truth_TCHW[2][:, *part.slices], hidden_THW[2][part.slices]

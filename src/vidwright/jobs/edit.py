@@ -66,7 +66,7 @@ class Edit(Job, EditOptions):
                 with Reader(self.input, max_pixels=self.max_pixels) as pictures:
                     frames = _until(stop, (picture.frame() for picture in pictures), self.output)
                     prepare(self.changes[n], path, info, times, frames, self.means)
-                cache.prune(path)
+                cache.prune(*(each for each in places.values() if each.is_file()))
         for path in places.values():
             cache.used(path)
         return self.model_copy(update={"found": places})._learned(info, tell, stop)
