@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from fractions import Fraction
 
 import pytest
@@ -82,6 +84,23 @@ def test_before_it_begins_the_first_frame_is_shown_and_read_once(tmp_path, opene
 def test_the_same_frame_is_given_as_long_as_it_is_shown(clip):
     video = Beside(clip, max_pixels=MAX_PIXELS)
     assert video.at(Fraction(21, 100)) is video.at(Fraction(29, 100)) is not video.at(Fraction(31, 100))
+
+
+def test_the_file_is_closed_once_nobody_asks_any_more(clip):
+    before = set(threading.enumerate())
+
+    def readers() -> int:
+        return sum(thread.name == "vidwright-overlap" for thread in {*threading.enumerate()} - before)
+
+    gc.disable()  # not some day, but now
+    try:
+        video = Beside(clip, max_pixels=MAX_PIXELS)
+        video.at(Fraction(0))
+        assert readers() == 1  # it waits with the frames after the first ones
+        del video
+        assert readers() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_picture_is_there_at_all_times(tmp_path, opened):

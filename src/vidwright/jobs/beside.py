@@ -31,7 +31,7 @@ class Beside:
         """The frame at `time` in seconds. Raises `BadInput` for a file that has none."""
         over = self._now is not None and self._now is not self._first and time + HAIR < self._now.time
         if self._frames is None or over:
-            self._frames = self._read()
+            self._frames = _read(self._path, self._max_pixels)
             self._first = self._now = next(self._frames, None)
             self._next = next(self._frames, None)
         while self._next is not None and self._next.time <= time + HAIR:
@@ -40,7 +40,9 @@ class Beside:
             raise BadInput(self._path, "it has no picture", "give a picture or a video")
         return self._now
 
-    def _read(self) -> Iterator[Frame]:
-        with Reader(self._path, cuts=False, max_pixels=self._max_pixels) as pictures:
-            for picture in pictures:
-                yield picture.frame()
+
+def _read(path: Path, max_pixels: int) -> Iterator[Frame]:
+    """No method of what holds it: a circle would be closed some day, by whatever thread is working then."""
+    with Reader(path, cuts=False, max_pixels=max_pixels) as pictures:
+        for picture in pictures:
+            yield picture.frame()
