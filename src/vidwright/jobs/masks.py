@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from vidwright.core import Frame, VideoInfo
 from vidwright.core.errors import UsageError
-from vidwright.io.probe import probe
+from vidwright.io.reader import Reader
 from vidwright.jobs.beside import Beside
 from vidwright.jobs.region import Region, Shape
 from vidwright.vision import masks
@@ -48,8 +49,12 @@ class Masks:
 
     def _source(self, shape: Shape) -> Callable[[Fraction], Tensor]:
         if shape.path is not None:
-            return MaskVideo(shape.path, self._size, max_pixels=self._max_pixels).at
-        drawn = shape.drawn(self._size)
+            video = MaskVideo(shape.path, self._size, max_pixels=self._max_pixels)
+            if shape.at is None:
+                return video.at
+            drawn = video.at(Fraction(str(shape.at)))
+        else:
+            drawn = shape.drawn(self._size)
         return lambda time: drawn
 
     def _joined(self, drawn: tuple[Tensor, ...], time: Fraction) -> Tensor:
@@ -97,29 +102,35 @@ def check(region: Region, info: VideoInfo, *, max_pixels: int) -> None:
 
     A region that is tracked is looked at where its keys are.
     """
-    every = [shape.at for shape in region.shapes if shape.at is not None] or [None]
-    found = [part for at in every for part in _looks(region, info, at, max_pixels)]
-    over = info.duration is not None and region.start >= info.duration
-    if over or not any(bool(mask_HW.any()) for mask_HW in found):
+    some = less = False
+    for mask_HW in _looks(region, info, max_pixels):
+        some, less = some or bool(mask_HW.any()), less or not bool(mask_HW.all())
+        if some and less:
+            return
+    if not some:
         where = f"in {info.width}x{info.height}, up to {float(info.duration or 0):.2f} s"
         raise UsageError(words(region), f"the region is empty {where}", "check its numbers, its time and its mask")
-    whole = region.shapes[0].kind == "all"
-    if not whole and all(bool(mask_HW.all()) for mask_HW in found):
+    if region.shapes[0].kind != "all":
         raise UsageError(words(region), "the region is all of every frame", "say `all` if that is meant")
 
 
-def _looks(region: Region, info: VideoInfo, at: float | None, max_pixels: int) -> Iterator[Tensor]:
-    """Masks of the region: at a key, at every one of a video of masks, or at its beginning."""
-    masks_of = Masks(region, info, max_pixels=max_pixels)
-    if at is not None:
-        yield masks_of.at(Fraction(str(at)))
+def _looks(region: Region, info: VideoInfo, max_pixels: int) -> Iterator[Tensor]:
+    """Masks of the region: those of its keys, or where it has none, its first one and those of its videos of masks."""
+    start, end = Fraction(str(region.start)), info.duration
+    if (end is not None and start >= end) or (region.stop is not None and region.stop <= region.start):
         return
-    start = Fraction(str(region.start))
+    keys = [Fraction(str(shape.at)) for shape in region.shapes if shape.at is not None]
+    if keys:  # what they show is there, or leads to what is, also where they lie outside of the span
+        masks_of = Masks(region.model_copy(update={"start": 0, "stop": None}), info, max_pixels=max_pixels)
+        yield from map(masks_of.at, keys)
+        return
+    masks_of = Masks(region, info, max_pixels=max_pixels)
     yield masks_of.at(start)
     for shape in region.shapes:
-        if shape.path is not None and (length := probe(shape.path, max_pixels=max_pixels).info.duration):
-            for part in range(1, 16):  # a mask may come in late: a few looks, before any work is done
-                yield masks_of.at(start + length * part / 16)
+        if shape.path is not None:
+            with Reader(shape.path, cuts=False, max_pixels=max_pixels) as pictures:
+                times = takewhile(lambda time: end is None or time <= end, (picture.time for picture in pictures))
+                yield from (masks_of.at(max(time, start)) for time in times)
 
 
 def words(region: Region) -> str:
