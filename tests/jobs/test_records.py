@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -55,3 +57,12 @@ def test_in_a_file_that_is_given_they_lie_one_after_the_other_and_stay(tmp_path)
     records.close()
     with pytest.raises(ValueError, match="closed"):
         records[0]
+
+
+def test_a_temporary_file_is_closed_when_nobody_holds_it_any_more():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        records = Records((2,), torch.uint8)
+        file = records._file
+        del records
+    assert file.closed and not caught

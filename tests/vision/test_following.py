@@ -89,9 +89,7 @@ def test_a_shadow_belongs_to_the_thing_that_it_touches_and_ends_somewhere() -> N
     other_HW = masks.box(size, 20, 5, 30, 10)  # near enough, but beside it
     found_HW = with_shadow(mask_HW, shadow_HW | other_HW)
     assert torch.equal(found_HW & ~shadow_HW, mask_HW)
-    assert (found_HW & shadow_HW)[:, :40].sum() > 100 and not found_HW[
-        :, 45:
-    ].any()  # as far as it is large
+    assert (found_HW & shadow_HW)[:, :40].sum() > 100 and not found_HW[:, 45:].any()  # as far as it is large
     assert not with_shadow(torch.zeros(size, dtype=torch.bool), shadow_HW).any()
 
 

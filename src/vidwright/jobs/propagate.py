@@ -38,8 +38,8 @@ COARSER, FINE = 2, 16
 DOUBTFUL, LOST = 4.0, 24.0
 #: Lightness of R'G'B', BT.709.
 LIGHT = (0.2126, 0.7152, 0.0722)
-#: What is painted at all: less than a quarter of a code value is what coding made of the key.
-LEAST = 0.25 / 255
+#: What is painted at all: half of a code value is what writing the key with 8 bits made of it.
+LEAST = 0.51 / 255
 
 
 def propagated(
@@ -75,7 +75,8 @@ def find(frames: Iterable[Frame], keys: Mapping[int, Tensor], path: Path) -> Non
         if n in keys:
             if keys[n].shape[1:] != size:
                 raise ValueError(f"a key of {keys[n].shape[2]}x{keys[n].shape[1]} for a frame of {size[1]}x{size[0]}")
-            deltas[n] = keys[n] - frame.data[:3]
+            delta_CHW = keys[n] - frame.data[:3]
+            deltas[n] = delta_CHW * (delta_CHW.abs().amax(0) > LEAST)
     if greys is None or len(deltas) < len(keys):
         raise ValueError(f"there are {len(times)} frames")
     with atomic_file(path) as file:
@@ -139,9 +140,9 @@ class Ways:
         if n is None:
             return frame
         after = bisect.bisect_left(self._keys, n)
-        sides = [(0, key) for key in self._keys[:after][-1:] if key < n] + [
-            (1, key) for key in self._keys[after : after + 1]
-        ]
+        sides = [(1, key) for key in self._keys[after : after + 1]]
+        if (1, n) not in sides:  # a key is as it was painted, whatever was painted on the one before
+            sides += [(0, key) for key in self._keys[:after][-1:]]
         total_CHW = torch.zeros_like(frame.data[:3])
         weight_HW = torch.zeros(frame.height, frame.width)
         for side, key in sides:
@@ -160,7 +161,7 @@ class Ways:
             light_HW = torch.einsum("chw,c->hw", delta_CHW, torch.tensor(LIGHT))
             delta_CHW = delta_CHW - light_HW
         data = frame.data.clone()
-        data[:3] = torch.where(delta_CHW.abs() > LEAST, frame.data[:3] + delta_CHW, frame.data[:3])
+        data[:3] = torch.where(delta_CHW == 0, frame.data[:3], frame.data[:3] + delta_CHW)
         return frame.with_data(data)
 
     def _way(self, n: int, side: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import weakref
 from typing import IO
 
 import torch
@@ -17,6 +18,8 @@ class Records:
         self._shape, self._dtype = shape, dtype
         self._bytes = math.prod(shape) * dtype.itemsize
         self._file: IO[bytes] = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 (closed by `close`)
+        if file is None:
+            weakref.finalize(self, self._file.close)  # work that fails on its way leaves it to this
 
     def __getitem__(self, n: int) -> Tensor:
         self._file.seek(n * self._bytes)
