@@ -75,7 +75,7 @@ def find(frames: Iterable[Frame], keys: Mapping[int, Tensor], path: Path) -> Non
         if n in keys:
             if keys[n].shape[1:] != size:
                 raise ValueError(f"a key of {keys[n].shape[2]}x{keys[n].shape[1]} for a frame of {size[1]}x{size[0]}")
-            delta_CHW = keys[n] - frame.data[:3]
+            delta_CHW = keys[n] - frame.data[:3].clamp(0, 1)  # as a picture file has it
             deltas[n] = delta_CHW * (delta_CHW.abs().amax(0) > LEAST)
     if greys is None or len(deltas) < len(keys):
         raise ValueError(f"there are {len(times)} frames")
@@ -86,7 +86,7 @@ def find(frames: Iterable[Frame], keys: Mapping[int, Tensor], path: Path) -> Non
             file.write(deltas[n].to(torch.float16).numpy().tobytes())
         some = next(iter(deltas.values()))
         header = json.dumps(
-            {"times": times, "starts": starts, "keys": sorted(deltas), "ways": shape, "delta": list(some.shape)}
+            {"times": times, "keys": sorted(deltas), "ways": shape, "of": greys.shape, "delta": list(some.shape)}
         ).encode()
         file.write(header + len(header).to_bytes(8, "little"))
     greys.close()
@@ -132,6 +132,8 @@ class Ways:
         self._numbers = {Fraction(time): n for n, time in enumerate(header["times"])}
         self._keys: list[int] = header["keys"]
         self._ways, self._delta = tuple(header["ways"]), tuple(header["delta"])
+        coarser = [own / coarse for own, coarse in zip(header["of"], self._ways[1:], strict=True)]
+        self._parts = FINE * torch.tensor([coarser[1], coarser[0], 1])[:, None, None]
         self._deltas = 2 * len(self._numbers) * math.prod(self._ways) * 2
 
     def painted(self, frame: Frame, *, colour: bool = False) -> Frame:
@@ -167,7 +169,7 @@ class Ways:
     def _way(self, n: int, side: int) -> Tensor:
         """(3, h, w) in pixels of pictures of that size."""
         codes = self._read((2 * n + side) * math.prod(self._ways) * 2, torch.int16, self._ways)
-        return codes.float() / torch.tensor([FINE * COARSER, FINE * COARSER, FINE])[:, None, None]
+        return codes.float() / self._parts
 
     def _painted(self, key: int) -> Tensor:
         size = math.prod(self._delta) * 2

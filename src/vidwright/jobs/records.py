@@ -15,7 +15,7 @@ class Records:
     """Tensors of `shape` and `dtype`, in a temporary file unless one is given, from its beginning on."""
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, file: IO[bytes] | None = None) -> None:
-        self._shape, self._dtype = shape, dtype
+        self.shape, self._dtype = shape, dtype
         self._bytes = math.prod(shape) * dtype.itemsize
         self._file: IO[bytes] = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 (closed by `close`)
         if file is None:
@@ -24,7 +24,7 @@ class Records:
     def __getitem__(self, n: int) -> Tensor:
         self._file.seek(n * self._bytes)
         content = bytearray(self._file.read(self._bytes))
-        return torch.frombuffer(content, dtype=self._dtype).reshape(self._shape)
+        return torch.frombuffer(content, dtype=self._dtype).reshape(self.shape)
 
     def __setitem__(self, n: int, values: Tensor) -> None:
         self._file.seek(n * self._bytes)
