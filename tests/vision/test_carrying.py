@@ -11,6 +11,7 @@ from torch import Tensor
 import scenes
 from vidwright.vision.carrying import carried, further, looked_up, missed, sampled, step, still
 from vidwright.vision.flow import small_grey
+from vidwright.vision.masks import grown
 
 SIZE, FRAMES, PACE = (160, 120), 9, (3, -2)
 INNER = (slice(24, -24), slice(30, -30))
@@ -44,6 +45,17 @@ def test_the_way_to_a_key_is_right_over_many_frames(greys: list[Tensor], order: 
     inner = (slice(40, -40), slice(50, -50))
     assert off(way_3HW, frames)[inner].mean() < 0.5 and off(way_3HW, frames)[inner].max() < 1
     assert way_3HW[2][inner].mean() < 1.5
+
+
+def test_what_moves_by_itself_is_carried_as_a_whole() -> None:
+    """Its rim too, beside which everything goes another way: it is looked up where it was, not where it is."""
+    x_TCHW, inside_THW = scenes.thing(4, SIZE, start=(60, 60), pace=(5, 0), radius=24, camera=(0, 0))
+    greys = [small_grey(picture_CHW, SIZE[::-1]) for picture_CHW in x_TCHW]
+    way_3HW, inner_HW = still(SIZE[::-1]), grown(inside_THW[3], -5)
+    for before, here in pairwise(greys):
+        way_3HW = carried(way_3HW, before, here)
+    off_HW = (way_3HW[:2] - torch.tensor([-15.0, 0])[:, None, None]).square().sum(0).sqrt()
+    assert (off_HW[inner_HW] > 1.5).float().mean() < 0.03 and (way_3HW[2][inner_HW] > 3).float().mean() < 0.03
 
 
 def test_a_way_goes_on_from_a_key_to_further_frames(greys: list[Tensor]) -> None:

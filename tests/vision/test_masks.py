@@ -135,6 +135,20 @@ def test_a_hull_has_no_dents_and_nothing_beyond_its_corners() -> None:
     assert (masks.hull(disc_HW) | ~disc_HW).all() and masks.hull(disc_HW).sum() <= disc_HW.sum() * 1.05
 
 
+@given(st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_a_hull_is_all_that_lies_on_the_same_side_in_every_direction(seed: int) -> None:
+    mask_HW = torch.zeros(20, 24, dtype=torch.bool)
+    places = torch.randint(0, 20, (4, 2), generator=torch.Generator().manual_seed(seed))
+    mask_HW[places[:, 0], places[:, 1]] = True
+    angles = torch.linspace(0, 2 * math.pi, 90)
+    ways_2A = torch.stack([angles.sin(), angles.cos()])
+    every_HWA = torch.ones_like(mask_HW).nonzero().float().reshape(20, 24, 2) @ ways_2A
+    beyond_HW = (every_HWA - (places.float() @ ways_2A).amax(0)).amax(-1)
+    found_HW = masks.hull(mask_HW)
+    assert found_HW[beyond_HW < -0.75].all() and not found_HW[beyond_HW > 0.75].any() and found_HW[mask_HW].all()
+
+
 def test_bounds_are_the_smallest_rectangle() -> None:
     assert torch.equal(
         masks.bounds(mask("......", "..#...", "....#.", "......")), mask("......", "..###.", "..###.", "......")
@@ -233,6 +247,12 @@ def test_resized_keeps_places_up_and_down() -> None:
     assert torch.equal(masks.resized(box_HW, (10, 20)), masks.box((10, 20), 4, 2, 12, 6))
     assert torch.equal(masks.resized(box_HW, (40, 20)), masks.box((40, 20), 4, 8, 12, 24))
     assert masks.resized(box_HW, (20, 40)) is box_HW
+
+
+@pytest.mark.parametrize("pixels", range(10))
+def test_shrunk_most_of_what_lies_under_a_pixel_decides(pixels: int) -> None:
+    block_HW = (torch.randperm(9, generator=torch.Generator().manual_seed(pixels)) < pixels).reshape(3, 3)
+    assert torch.equal(masks.resized(block_HW.repeat(2, 4), (2, 4)), torch.full((2, 4), pixels > 4))
 
 
 def test_what_was_nothing_stays_nothing_and_all_stays_all() -> None:

@@ -69,6 +69,13 @@ def test_places_near_a_value_follow_it() -> None:
     assert (row_W.diff() > -0.02).all()
 
 
+def test_what_is_sure_in_small_is_put_between_as_in_a_larger_picture() -> None:
+    """Two values in two halves: what lies between is bilinear, and the next smaller picture is not asked."""
+    known_HW = torch.tensor([[1, 0, 0, 1]])
+    found = membrane(torch.tensor([[[2.0, 9, 9, 6]]]), known_HW)
+    assert found.flatten().tolist() == [2, 3, 5, 6]
+
+
 def test_a_weight_says_how_much_a_value_counts() -> None:
     weight_HW = torch.zeros(1, 8)
     weight_HW[0, 0], weight_HW[0, 4] = 1, 0.1

@@ -130,7 +130,7 @@ def test_the_rim_is_asked_at_the_distance_that_the_hole_needs() -> None:
 def test_nearer_frames_that_show_the_rim_do_not_count() -> None:
     truth_TCHW, hidden_THW, motions = still()
     wrong_TCHW = truth_TCHW.clone()
-    for n in (AT - 1, AT + 1, AT + 2, AT - 4):
+    for n in (AT - 2, AT - 1, AT + 1, AT + 2):
         wrong_TCHW[n] = 1 - truth_TCHW[n]
     window = looks(wrong_TCHW, hidden_THW)
     rim = Part(34, 50, 5, 20)  # above the box: seen in all frames
@@ -153,6 +153,15 @@ def test_of_frames_that_show_a_place_the_nearest_count_and_of_those_the_median()
     assert torch.allclose(found.colour, truth_TCHW[middle][:, 52:58, 72:78], atol=1e-3)
     off = torch.stack([truth_TCHW[AT + s] - truth_TCHW[middle] for s in order]).abs().mean((0, 1))
     assert torch.allclose(found.spread, off[52:58, 72:78], atol=1e-3)
+
+
+def test_flow_that_does_not_come_back_to_its_beginning_is_not_followed() -> None:
+    truth_TCHW, hidden_THW, _ = still()
+    window, zero = looks(truth_TCHW, hidden_THW), torch.zeros(2, 120, 160)
+    for missed, there in ((1, True), (2, False)):  # pixels
+        lost = [Motion(torch.eye(3, dtype=torch.float64), zero + missed, zero)] * (FRAMES - 1)
+        found = by_flow(window, lost, AT, Part(45, 60, 20, 8), (1, 1))
+        assert bool(found.there.any()) is there
 
 
 def test_values_outside_of_the_nominal_range_are_kept() -> None:

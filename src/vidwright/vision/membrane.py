@@ -17,11 +17,8 @@ def membrane(values_CHW: Tensor, known_HW: Tensor) -> Tensor:
 
     `known_HW` is bool, or weights from 0 on. Zeros where nothing at all is known.
     """
-    weight_11HW = known_HW.float()[None, None]
-    filled_1CHW = _filled(
-        (values_CHW.float() * (known_HW > 0))[None] * weight_11HW.clamp(max=1), weight_11HW.clamp(max=1)
-    )
-    return filled_1CHW[0]
+    weight_11HW = known_HW.float().clamp(max=1)[None, None]
+    return _filled(values_CHW.float() * weight_11HW, weight_11HW)[0]
 
 
 def _filled(weighted_1CHW: Tensor, weight_11HW: Tensor) -> Tensor:
