@@ -108,6 +108,19 @@ def test_killed_or_parallel_it_gives_the_same_frames(tmp_path):
     assert pictures(killed.output) == pictures(whole)
 
 
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(tmp_path):
+    change = Change(region=Region.box((100, 60, 140, 100)), put=Fill(model="none"))
+    peaks: list[int] = []
+    with Forks() as forks:
+        for frames in (80, 320):
+            source = clip(tmp_path, textured(frames, (320, 180), pace=1), f"{frames}.mkv")
+            done = forks.run(job(source, tmp_path / f"{frames}.out.mkv", change), segment="1")
+            assert done["status"] == 0
+            peaks.append(done["peak"])
+    assert peaks[1] < 1.1 * peaks[0]
+
+
 def test_part_of_a_job_is_part_of_the_whole(tmp_path):
     source, mask = clip(tmp_path, textured(24)), masks(tmp_path, 24)
     change = Change(region=Region.mask(mask), feather=2)
