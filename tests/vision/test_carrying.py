@@ -58,6 +58,13 @@ def test_what_moves_by_itself_is_carried_as_a_whole() -> None:
     assert (off_HW[inner_HW] > 1.5).float().mean() < 0.03 and (way_3HW[2][inner_HW] > 3).float().mean() < 0.03
 
 
+def test_the_way_back_is_looked_up_where_the_way_there_leads() -> None:
+    x_TCHW, inside_THW = scenes.thing(2, SIZE, start=(60, 60), pace=(9, 0), radius=30, camera=(0, 0))
+    way_3HW = step(*(small_grey(picture_CHW, SIZE[::-1]) for picture_CHW in x_TCHW))
+    rear_HW = grown(inside_THW[0], -4) & ~inside_THW[1]  # what is there in the second picture stands still
+    assert rear_HW.sum() > 100 and way_3HW[2][rear_HW].median() < 1
+
+
 def test_a_way_goes_on_from_a_key_to_further_frames(greys: list[Tensor]) -> None:
     way_3HW = still(SIZE[::-1])
     for last, following in pairwise(greys):
