@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidwright.vision.camera import aligned_flow, camera_motion, places, scaled
+from vidwright.vision.camera import aligned_flow, camera_motion, chained, furthest, places, scaled
 from vidwright.vision.flow import flow_between
 
 SIZE = (120, 160)
@@ -88,3 +88,17 @@ def test_flow_in_a_fast_pan_is_found_from_the_camera() -> None:
     camera_33 = camera_motion(first, second)
     assert error(aligned_flow(first, second, camera_33)) < 0.3
     assert error(aligned_flow(first, second, camera_33)) < error(flow_between(first, second))
+
+
+def test_motions_are_chained_both_ways() -> None:
+    cameras = [motion(3, 0), motion(2, 1), motion(0, -4)]
+    ways = chained(cameras, 1)
+    assert list(ways) == [-1, 0, 1, 2]
+    where = {offset: tuple(round(number, 9) for number in way_33[:2, 2].tolist()) for offset, way_33 in ways.items()}
+    assert where == {-1: (-3, 0), 0: (0, 0), 1: (2, 1), 2: (2, -3)}
+
+
+def test_the_corner_that_is_moved_furthest() -> None:
+    assert furthest(motion(3, -4), SIZE) == pytest.approx(5)
+    wider = torch.diag(torch.tensor([1.1, 1, 1], dtype=torch.float64))
+    assert furthest(wider, SIZE) == pytest.approx(0.1 * (SIZE[1] - 1))

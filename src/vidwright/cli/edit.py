@@ -19,7 +19,22 @@ from vidwright.core import Report
 from vidwright.core.errors import BadInput, UsageError
 from vidwright.core.files import write_atomic
 from vidwright.io.probe import probe
-from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Key, Keys, Mask, Picture, Put, Steady
+from vidwright.jobs.changes import (
+    Border,
+    Change,
+    Colours,
+    Crop,
+    Fill,
+    Key,
+    Keys,
+    Loop,
+    Mask,
+    Picture,
+    Put,
+    Speed,
+    Stabilise,
+    Steady,
+)
 from vidwright.jobs.edit import Edit, EditOptions
 from vidwright.jobs.framing import FILLED
 from vidwright.jobs.preview import preview as previewed
@@ -76,12 +91,18 @@ class PutOptions:
     "With --put: how far its colours are drawn to those of the frame, up to 1."
     consistent_with: Path | None = None
     "The original of a video that was edited frame by frame: takes the flicker out of it."
+    stabilise: float | None = None
+    "How much of the camera's shake is taken out, up to 1; the new border is filled."
     outpaint: str | None = None
     "A wider or higher shape, such as 21:9, whose border is filled."
     expand: str | None = None
     "The same in pixels: left,top,right,bottom."
     reframe: str | None = None
     "Another shape, such as 9:16, cut out around the region, which is followed."
+    loop: float | None = None
+    "Make it go on from its last frame to its first, by so many seconds that turn from one into the other; comes first."
+    speed: float | None = None
+    "So many times as fast, with its sound: 0.5 is slow motion, of frames that are made; from an eighth to 8."
     model: str = "auto"
     "What makes up what no frame shows: weights of edit/completion, or none for inpainting."
     edits: Path | None = None
@@ -89,15 +110,18 @@ class PutOptions:
 
     def puts(self) -> list[Put]:
         """What was asked for, in its order. Raises `UsageError`."""
-        puts: list[Put] = [Fill(model=self.model)] * bool(self.remove)
+        puts: list[Put] = [Loop(seconds=self.loop)] if self.loop is not None else []
+        puts += [Fill(model=self.model)] * bool(self.remove)
         puts += [Keys(keys=_keys(self.key))] if self.key else []
         puts += [Keys(keys=_keys(self.recolour), colour=True)] if self.recolour else []
         puts += [Colours(path=self.colours_of)] if self.colours_of else []
         puts += [Picture(path=self.put, match=self.match)] if self.put else []
         puts += [Steady(path=self.consistent_with)] if self.consistent_with else []
+        puts += [Stabilise(share=self.stabilise, model=self.model)] if self.stabilise is not None else []
         puts += [Border(aspect=self.outpaint, model=self.model)] if self.outpaint else []
         puts += [Border(sides=_four(self.expand), model=self.model)] if self.expand else []
         puts += [Crop(aspect=self.reframe)] if self.reframe else []
+        puts += [Speed(speed=self.speed)] if self.speed is not None else []
         return puts
 
     def changes(self, source: Path, where: RegionOptions, max_pixels: int) -> tuple[Change, ...]:

@@ -60,7 +60,7 @@ class Streams:
     """Everything of a file that is not its main picture: where it lies and what it holds.
 
     Of a trimmed video only the range from `start` to `stop` belongs to it, in seconds of the file's frame times;
-    written out, it begins at 0.
+    written out, it begins at 0, and goes `pace` times as fast.
     """
 
     source: Path
@@ -69,6 +69,7 @@ class Streams:
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     start: Fraction = Fraction(0)
     stop: Fraction | None = None
+    pace: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)

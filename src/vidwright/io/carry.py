@@ -42,6 +42,7 @@ class Carrier:
         self._start = streams.start
         self._origin = start_of(self._source, main_stream(self._source, streams.source))
         self._shift = -self._origin - self._start
+        self._pace = streams.pace
         self._lanes = self._make_lanes(plan)
         self._attach(plan)
         self._describe()
@@ -58,7 +59,7 @@ class Carrier:
         """Mux all carried packets up to `time` in seconds of the new file; all that are left when it is None."""
         while (packet := self._waiting or next(self._packets, None)) is not None:
             self._waiting = packet
-            if time is not None and self._time(packet) > time:
+            if time is not None and self._time(packet) > time * self._pace:
                 return
             self._waiting = None
             self._mux(self._lanes[packet.stream_index].take(packet, self._shift))
@@ -76,7 +77,7 @@ class Carrier:
             if track.action not in ("copy", "convert"):
                 continue
             stream = self._source.streams[track.track.index]
-            lane = _lane(track, stream, self._muxer)
+            lane = _lane(track, stream, self._muxer, self._pace)
             lane.stream.disposition = stream.disposition
             lane.stream.metadata.update(_tags(stream.metadata))
             if "name" in stream.metadata:  # so mp4 calls on reading what it takes as "title"
@@ -111,7 +112,8 @@ class Carrier:
             end = chapter["end"] * tick + self._shift
             end = end if stop is None else min(end, stop - self._start)
             if begin < end:
-                times = {"start": round(begin * 1000), "end": round(end * 1000), "time_base": Fraction(1, 1000)}
+                first, last = (round(time / self._pace * 1000) for time in (begin, end))
+                times = {"start": first, "end": last, "time_base": Fraction(1, 1000)}
                 chapters.append({"id": len(chapters) + 1, "metadata": chapter["metadata"], **times})
         if chapters:
             self._muxer.output.set_chapters(chapters)
@@ -162,12 +164,12 @@ def carried_bytes(streams: Streams, plan: StreamPlan) -> int:
     return total
 
 
-def _lane(plan: TrackPlan, stream: Any, muxer: Muxer) -> Lane:
+def _lane(plan: TrackPlan, stream: Any, muxer: Muxer, pace: Fraction) -> Lane:
     if plan.action == "copy":
-        return CopyLane(stream, muxer)
-    return (
-        AudioLane(stream, plan.encoder, muxer) if stream.type == "audio" else SubtitleLane(stream, plan.encoder, muxer)
-    )
+        return CopyLane(stream, muxer, pace)
+    if stream.type == "audio":
+        return AudioLane(stream, plan.encoder, muxer, pace)
+    return SubtitleLane(stream, plan.encoder, muxer, pace)
 
 
 def _tags(metadata: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from av.error import FFmpegError
 
 from vidwright.io.muxer import Muxer
 from vidwright.io.packets import Clock
+from vidwright.io.tempo import Tempo
 
 if TYPE_CHECKING:
     from vidwright.io.packets import Packet
@@ -31,11 +32,11 @@ class Lane:
 class CopyLane(Lane):
     """The same bytes at the moved time."""
 
-    def __init__(self, source: Any, muxer: Muxer) -> None:
+    def __init__(self, source: Any, muxer: Muxer, pace: Fraction) -> None:
         output: Any = muxer.output
         with muxer.fatal():
             self.stream = output.add_stream_from_template(source, opaque=True)
-        self._clock = Clock()
+        self._clock = Clock(pace)
 
     def take(self, packet: Packet, shift: Fraction) -> list[Packet]:
         if packet.stream.disposition & packet.stream.disposition.attached_pic:
@@ -49,7 +50,7 @@ class CopyLane(Lane):
 class AudioLane(Lane):
     """Sound decoded and encoded again, at the source's sample rate where the codec has it."""
 
-    def __init__(self, source: Any, encoder: str, muxer: Muxer) -> None:
+    def __init__(self, source: Any, encoder: str, muxer: Muxer, pace: Fraction) -> None:
         rate = 48000 if encoder == "libopus" else source.codec_context.sample_rate
         output: Any = muxer.output
         with muxer.fatal():
@@ -62,6 +63,7 @@ class AudioLane(Lane):
         elif source.codec_context.format.bytes > 2:
             self.stream.codec_context.format = "s32"
         self._muxer = muxer
+        self._tempo = None if pace == 1 else Tempo(pace)
 
     def take(self, packet: Packet, shift: Fraction) -> list[Packet]:
         packets: list[Packet] = []
@@ -73,18 +75,24 @@ class AudioLane(Lane):
             for frame in frames:
                 if frame.pts is not None:
                     frame.pts += round(shift / frame.time_base)
-                packets += self.stream.encode(frame)
+                for each in self._paced(frame):
+                    packets += self.stream.encode(each)
         return packets
 
     def flush(self) -> list[Packet]:
         with self._muxer.fatal():
-            return list(self.stream.encode(None))
+            last = [] if self._tempo is None else self._tempo.push(None)
+            packets = [packet for frame in last for packet in self.stream.encode(frame)]
+            return [*packets, *self.stream.encode(None)]
+
+    def _paced(self, frame: Any) -> list[Any]:
+        return [frame] if self._tempo is None else self._tempo.push(frame)
 
 
 class SubtitleLane(Lane):
     """Text from one notation to another; the times are the source's."""
 
-    def __init__(self, source: Any, encoder: str, muxer: Muxer) -> None:
+    def __init__(self, source: Any, encoder: str, muxer: Muxer, pace: Fraction) -> None:
         output: Any = muxer.output
         with muxer.fatal():
             self.stream = output.add_stream(encoder)
@@ -92,7 +100,7 @@ class SubtitleLane(Lane):
         self._decoder = source.codec_context
         self._decoder.open(strict=False)
         self.stream.codec_context.subtitle_header = self._decoder.subtitle_header
-        self._clock = Clock()
+        self._clock = Clock(pace)
 
     def take(self, packet: Packet, shift: Fraction) -> list[Packet]:
         times, tick, duration = (packet.pts, packet.dts), packet.time_base, packet.duration

@@ -21,9 +21,10 @@ def rising(dts: int, previous: int | None, pts: int | None) -> tuple[int, int | 
 
 
 class Clock:
-    """Moves the packets of one stream in time and keeps their decode times rising."""
+    """Moves the packets of one stream in time, `pace` times as fast, and keeps their decode times rising."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Fraction = Fraction(1)) -> None:
+        self._pace = pace
         self._last: Fraction | None = None
         self._end: Fraction | None = None
 
@@ -33,8 +34,9 @@ class Clock:
         moved = round(shift / tick)
         known = packet.dts if packet.dts is not None else packet.pts
         after = 0 if self._end is None else round(self._end / tick)
-        dts = after if known is None else known + moved
-        pts = dts if packet.pts is None else packet.pts + moved
+        dts = after if known is None else round((known + moved) / self._pace)
+        pts = dts if packet.pts is None else round((packet.pts + moved) / self._pace)
+        packet.duration = round((packet.duration or 0) / self._pace)
         previous = None if self._last is None else round(self._last / tick)
         packet.dts, packet.pts = rising(dts, previous, pts)
         self._last = packet.dts * tick

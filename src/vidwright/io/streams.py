@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
@@ -95,7 +96,7 @@ def _lost_words(streams: Streams, plans: list[TrackPlan], container: str) -> lis
 def _plan_track(track: Track, container: str, streams: Streams) -> tuple[TrackPlan, str]:
     match track.kind:
         case "audio":
-            return _plan_audio(track, container)
+            return _plan_audio(track, container, streams.pace)
         case "subtitle":
             return _plan_subtitle(track, container)
         case "attachment" if track.codec == RESTORE_TYPE:
@@ -116,10 +117,13 @@ def _plan_track(track: Track, container: str, streams: Streams) -> tuple[TrackPl
             return TrackPlan(track, "drop"), f"{_name(track)} is not carried: only the main picture is worked on"
 
 
-def _plan_audio(track: Track, container: str) -> tuple[TrackPlan, str]:
+def _plan_audio(track: Track, container: str, pace: Fraction) -> tuple[TrackPlan, str]:
+    encoder = _AUDIO_ENCODER[container]
+    if pace != 1:
+        words = f"{_name(track)} goes {float(pace):.4g} times as fast at the same pitch, re-encoded as"
+        return TrackPlan(track, "convert", encoder), f"{words} {encoder.removeprefix('lib')}"
     if holds(container, track.codec):
         return TrackPlan(track, "copy"), ""
-    encoder = _AUDIO_ENCODER[container]
     if track.codec.startswith(_LOSSLESS) and holds(container, "flac"):
         return TrackPlan(
             track, "convert", "flac"

@@ -142,7 +142,7 @@ def _write(
     progress: Callable[[int], None] | None,
 ) -> tuple[int, tuple[str, ...]]:
     source = iter(video)
-    origin = video.streams.start if video.streams else Fraction(0)
+    origin = video.streams.start / video.streams.pace if video.streams else Fraction(0)
     encoder, first = _begin(source, muxer, video.info, settings, origin=origin)
     with (
         closing(overlap(_pictures(encoder, first, source), depth=AHEAD)) as pictures,

@@ -7,11 +7,14 @@ A further kind of `put` is a class here, its step in `jobs/edit.py`, and its fla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vidwright.core.errors import UsageError
 from vidwright.jobs.region import Data, Region
 
 #: Pixels that a picture may grow by on one side.
@@ -93,13 +96,61 @@ class Steady(Data):
     path: Path
 
 
+class Stabilise(Data):
+    """A calm camera: the `share` of its shake that is taken out, and what fills the new border, as in `Fill`.
+
+    It takes no region.
+    """
+
+    kind: Literal["stabilise"] = "stabilise"
+    share: float = Field(default=1, gt=0, le=1)
+    model: str = "auto"
+
+
+class Speed(Data):
+    """The video `speed` times as fast, in as many frames a second, with its sound. It is the last change, of all of it.
+
+    Frames of a slower one are made between those that there are; of a faster one some are left out.
+    """
+
+    kind: Literal["speed"] = "speed"
+    speed: float = Field(ge=1 / 8, le=8)
+
+    @property
+    def factor(self) -> Fraction:
+        """The speed as it was written, exactly."""
+        return Fraction(str(self.speed))
+
+
+class Seam(Data):
+    """Where a loop begins and ends, in seconds, and how many frames before its end turn into those before its start."""
+
+    begin: float = Field(ge=0)
+    end: float = Field(gt=0)
+    frames: int = Field(gt=0)
+
+
+class Loop(Data):
+    """A clip whose last frame leads to its first, the last `seconds` turning into what comes before its beginning.
+
+    It is the first change, of all of it. The `seam` is decided by looking; sound ends where the pictures do.
+    """
+
+    kind: Literal["loop"] = "loop"
+    seconds: float = Field(default=0.5, gt=0, le=10)
+    seam: Seam | None = None
+
+
 class Mask(Data):
     """White in the region and black elsewhere: to look at what a region is."""
 
     kind: Literal["mask"] = "mask"
 
 
-Put = Annotated[Fill | Keys | Colours | Picture | Border | Crop | Steady | Mask, Field(discriminator="kind")]
+Put = Annotated[
+    Fill | Keys | Colours | Picture | Border | Crop | Steady | Stabilise | Speed | Loop | Mask,
+    Field(discriminator="kind"),
+]
 
 
 class Change(Data):
@@ -109,3 +160,11 @@ class Change(Data):
     put: Put = Fill()
     strength: float = Field(default=1, gt=0, le=1)
     feather: float = Field(default=0, ge=0, le=500)
+
+
+def in_order(changes: Sequence[Change]) -> None:
+    """Raise `UsageError` where something is done before a loop is made, or after the times of frames were changed."""
+    if any(isinstance(change.put, Loop) for change in changes[1:]):
+        raise UsageError("--loop", "it is not the first change", "put it at the beginning, or make two runs of it")
+    if any(isinstance(change.put, Speed) for change in changes[:-1]):
+        raise UsageError("--speed", "it is not the last change", "put it at the end, or make two runs of it")

@@ -24,13 +24,28 @@ from vidwright import models
 from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import Interrupted, UsageError
 from vidwright.core.files import sha256
+from vidwright.io.probe import probe
 from vidwright.io.reader import Reader
 from vidwright.io.scan import scan
 from vidwright.jobs import cache
 from vidwright.jobs.adapt import Pupil, learn
-from vidwright.jobs.changes import Border, Change, Colours, Fill, Keys, Picture, Steady
+from vidwright.jobs.changes import (
+    Border,
+    Change,
+    Colours,
+    Fill,
+    Keys,
+    Loop,
+    Picture,
+    Speed,
+    Stabilise,
+    Steady,
+    in_order,
+)
 from vidwright.jobs.folder import digest, fingerprint
 from vidwright.jobs.job import Job, Process, SourceOptions, Tell
+from vidwright.jobs.looping import seam, within
+from vidwright.jobs.pacing import NETWORK
 from vidwright.jobs.prepare import prepare, suffix
 from vidwright.jobs.puts import Means, named, opacity_of, step_of
 from vidwright.jobs.steps import chain
@@ -53,6 +68,18 @@ class Edit(Job, EditOptions):
 
     changes: tuple[Change, ...] = Field(default=())
     found: dict[int, Path] = Field(default_factory=dict[int, Path])
+
+    def decided(self) -> tuple[Self, str]:
+        in_order(self.changes)
+        if not self.changes or not isinstance(loop := self.changes[0].put, Loop) or loop.seam is not None:
+            return self, ""
+        rate = probe(self.input, max_pixels=self.max_pixels).info.rate
+        with Reader(self.input, max_pixels=self.max_pixels) as pictures:
+            found = seam(within((picture.frame() for picture in pictures), *self.span), loop.seconds, rate)
+        first = self.changes[0].model_copy(update={"put": loop.model_copy(update={"seam": found})})
+        decided = {"start": found.begin, "stop": found.end, "changes": (first, *self.changes[1:])}
+        words = f"{self.input.name}: it loops from {found.begin:.2f} to {found.end:.2f} s"
+        return self.model_copy(update=decided), words
 
     def adapted(self, info: VideoInfo, *, tell: Tell, stop: threading.Event) -> Self:
         wanted = {n: end for n, change in enumerate(self.changes) if (end := suffix(change)) is not None}
@@ -138,9 +165,11 @@ class Edit(Job, EditOptions):
                 found.append(put.path)
             elif isinstance(put, Keys):
                 found += [key.path for key in put.keys]
-            elif isinstance(put, Fill | Border) and (model := named(put.model)) is not None:
+            elif isinstance(put, Fill | Border | Stabilise) and (model := named(put.model)) is not None:
                 weights = models.weights_path(*model)
                 found += [] if weights is None else [weights]
+            elif isinstance(put, Speed) and put.factor < 1 and (weights := models.weights_path(*NETWORK)) is not None:
+                found.append(weights)
         return found
 
     def open(self, info: VideoInfo, *, threads: int) -> Process:
@@ -150,6 +179,7 @@ class Edit(Job, EditOptions):
             raise UsageError(
                 "edit", "this makes nothing: no change was asked for", "give --remove, --key or --recolour"
             )
+        in_order(self.changes)
         steps = [step_of(change, means, self.found.get(n)) for n, change in enumerate(self.changes)]
         return chain(info, steps)
 
@@ -157,12 +187,17 @@ class Edit(Job, EditOptions):
 def edit(video: Video, changes: Sequence[Change]) -> Video:
     """`video` with `changes` made in it, in this order. Nothing is computed yet.
 
-    Frames keep their times, and what lies outside of the regions is as it was, to the bit. For regions that are tracked
-    and keys that are carried the video is gone through once more each time that its frames are asked for. Raises
-    `UsageError` for regions that are empty, and `BadInput` for masks and pictures.
+    Frames keep their times unless the speed is changed, and what lies outside of the regions is as it was, to the bit.
+    For regions that are tracked and keys that are carried the video is gone through once more each time that its frames
+    are asked for. Raises `UsageError` for regions that are empty, a speed that is not the last change and loops, and
+    `BadInput` for masks and pictures.
     """
     means = Means()
-    info = chain(video.info, [step_of(change, means) for change in changes]).info
+    in_order(changes)
+    if any(isinstance(change.put, Loop) for change in changes):
+        raise UsageError("loop", "where it begins is looked for in files alone", "use run(Edit(input=..., output=...))")
+    whole = chain(video.info, [step_of(change, means) for change in changes])
+    streams = None if video.streams is None else replace(video.streams, pace=video.streams.pace * whole.pace)
 
     def frames() -> Iterator[Frame]:
         with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +208,7 @@ def edit(video: Video, changes: Sequence[Change]) -> Video:
             steps = [step_of(change, means, places.get(n)) for n, change in enumerate(changes)]
             yield from chain(video.info, steps).stream(video.frames(), None)
 
-    return replace(video, info=info, frames=frames)
+    return replace(video, info=whole.info, frames=frames, streams=streams)
 
 
 def _until(stop: threading.Event, frames: Iterable[Frame], output: Path) -> Iterator[Frame]:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def estimate(job: Job, *, threads: int | None = None, tell: Tell = lambda words:
     process = job.open(media.info, threads=threads or os.cpu_count() or 1)
     if words:
         tell(words)
-    streams = plan_streams(media.streams, container)
+    streams = plan_streams(replace(media.streams, pace=process.pace), container)
     with tempfile.TemporaryDirectory() as folder, Cursor(job.input, keep=1, max_pixels=job.max_pixels) as cursor:
         path = Path(folder) / f"sample{segment_suffix(job.settings)}"
         clock = _Clock()
@@ -168,7 +168,7 @@ def _frames(info: VideoInfo, job: Job, process: Process) -> int | None:
         raise BadInput(job.input, f"it has no frame from {float(begin):g} s on", "choose an earlier --start")
     if info.length is not None and begin == 0 and end is None and process.rate is None:
         return info.length * process.needs.rate
-    return max(1, round((min(end or duration, duration) - begin) * process.info.rate))
+    return max(1, round((min(end or duration, duration) - begin) * (process.rate or process.info.rate)))
 
 
 def _peak_memory() -> int:

@@ -66,6 +66,7 @@ class Process:
 
     Frames come out `needs.rate` for each one that goes in, or, where `rate` is set, one at each beat of it (per second)
     from `begin` on, which `stream` is given with the frames: any time on the beat, or None for the first frame's own.
+    The times of what comes out are those of the source divided by `pace`.
     A `native` one does nothing: what was decoded is encoded as it is, code value by code value. `notes` are what there
     is to say of the frames since it was last asked, as JSON has it: rows by name, each of which begins with a time.
     """
@@ -75,6 +76,7 @@ class Process:
     stream: Callable[[Iterable[Frame], Fraction | None], Generator[Frame, None, None]]
     rate: Fraction | None = None
     native: bool = False
+    pace: Fraction = Fraction(1)
     notes: Callable[[], dict[str, list[Any]]] = dict[str, list[Any]]
 
 

@@ -17,7 +17,8 @@ from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import BadInput, UsageError
 from vidwright.io.writer import save_video
 from vidwright.jobs.beside import HAIR
-from vidwright.jobs.changes import Change, Keys
+from vidwright.jobs.changes import Change, Keys, Loop
+from vidwright.jobs.looping import lead
 from vidwright.jobs.masks import Masks, check, words
 from vidwright.jobs.propagate import find
 from vidwright.jobs.puts import Means, still
@@ -27,6 +28,8 @@ from vidwright.jobs.tracking import track
 
 def suffix(change: Change) -> str | None:
     """What the file of a change ends in; None for one that nothing has to be found for."""
+    if isinstance(change.put, Loop):
+        return ".mkv"
     return ".ways" if isinstance(change.put, Keys) else ".mkv" if change.region.tracked else None
 
 
@@ -37,6 +40,10 @@ def prepare(
 
     Raises `UsageError` for a key that the video does not show, or an empty region, and `BadInput` for what is given.
     """
+    if isinstance(change.put, Loop):
+        assert change.put.seam is not None  # as `Edit.decided` has it
+        lead(frames, change.put.seam, path, info)
+        return
     if isinstance(change.put, Keys):
         keys = {_number(key.at, times): still(key.path, means.max_pixels) for key in change.put.keys}
         for n, picture_CHW in keys.items():

@@ -29,6 +29,7 @@ def preview(job: Edit, *, tell: Tell = lambda words: None) -> Iterator[tuple[Fra
     Raises what running the job would.
     """
     info = probe(job.input, max_pixels=job.max_pixels).info
+    job, _ = job.decided()
     job = job.adapted(info, tell=tell, stop=threading.Event())
     process = job.open(info, threads=os.cpu_count() or 1)
     found = scan(job.input, max_pixels=job.max_pixels)
@@ -37,7 +38,8 @@ def preview(job: Edit, *, tell: Tell = lambda words: None) -> Iterator[tuple[Fra
             (part,) = plan(found.times, found.cuts, process.needs, end=found.times[-1] + 1, start=n, stop=n + 1)
             frames = list(cursor.read(part.first, part.last))
             with closing(process.stream(iter(frames), found.times[n])) as results:
-                yield frames[n - part.first], next(islice(results, n - part.first, None))
+                skip = n - part.first if process.rate is None else 0
+                yield frames[n - part.first], next(islice(results, skip, None))
 
 
 def _shown(job: Edit, times: tuple[Fraction, ...]) -> list[int]:

@@ -20,16 +20,19 @@ from vidwright.io.container import MAX_PIXELS
 from vidwright.io.reader import Reader
 from vidwright.jobs import steadying
 from vidwright.jobs.beside import Beside
-from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Keys, Picture, Steady
+from vidwright.jobs.changes import Border, Change, Colours, Crop, Fill, Keys, Loop, Picture, Speed, Stabilise, Steady
 from vidwright.jobs.fill import Filler
 from vidwright.jobs.framing import bordered, cropped, filled
-from vidwright.jobs.job import Process
+from vidwright.jobs.job import FRAMES_AT_ONCE, Process
+from vidwright.jobs.looping import looped
 from vidwright.jobs.masks import Masks, check
+from vidwright.jobs.pacing import NETWORK, paced
 from vidwright.jobs.propagate import Ways
 from vidwright.jobs.region import Region, Shape
+from vidwright.jobs.stabilising import stabilised
 from vidwright.jobs.steps import Step
 from vidwright.models import DType
-from vidwright.nn.model import CompletionModel
+from vidwright.nn.model import CompletionModel, InterpolationModel
 from vidwright.nn.resample import stretched
 from vidwright.vision.colours import Palette, recoloured
 from vidwright.vision.masks import feathered
@@ -64,10 +67,16 @@ def step_of(change: Change, means: Means, found: Path | None = None) -> Step:
 
     def step(info: VideoInfo) -> Process:
         put = change.put
-        if found is None and isinstance(put, Keys):
+        if found is None and isinstance(put, Keys | Loop):
             return Process(Needs(), info, _unknown)
         if isinstance(put, Border):
             return bordered(put, info, Filler(completion(put.model, means), threads=means.threads))
+        if isinstance(put, Stabilise):
+            return stabilised(put, info, Filler(completion(put.model, means), threads=means.threads))
+        if isinstance(put, Speed):
+            return paced(put, info, _interpolator(means) if put.factor < 1 else None)
+        if isinstance(put, Loop) and put.seam is not None and found is not None:
+            return looped(put.seam, info, found, max_pixels=means.max_pixels)
         check(_known(change.region, found), info, max_pixels=means.max_pixels)
         opacity = opacity_of(change, info, means, found)
         if isinstance(put, Keys) and found is not None:
@@ -115,6 +124,12 @@ def completion(spec: str, means: Means) -> CompletionModel | None:
     """The network of that name. Raises `ModelRefused`."""
     model = named(spec)
     return None if model is None else models.load(*model, kind=CompletionModel, device=means.device, dtype=means.dtype)
+
+
+def _interpolator(means: Means) -> InterpolationModel:
+    network = models.load(*NETWORK, kind=InterpolationModel, device=means.device, dtype=means.dtype)
+    network.at_once = min(means.threads, FRAMES_AT_ONCE)
+    return network
 
 
 def blended(frame: Frame, picture_CHW: Tensor, opacity_HW: Tensor) -> Frame:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import vidwright
-from vidwright.core import Report, VideoInfo
+from vidwright.core import Report
 from vidwright.core.errors import Interrupted
 from vidwright.io.codecs import container_of
 from vidwright.io.join import SegmentPart, join
@@ -19,7 +19,7 @@ from vidwright.io.writer import check_destination
 from vidwright.jobs.compress import Compress, compress
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.generate import Generate, make
-from vidwright.jobs.job import Event, Job, Tell, Watch
+from vidwright.jobs.job import Event, Job, Process, Tell, Watch
 from vidwright.jobs.planning import planned
 from vidwright.jobs.restore import filters
 from vidwright.jobs.segments import HAIR
@@ -64,7 +64,7 @@ def run(
         resumed = len(folder.done)
         _make(job, on or Local(), folder, layout, watch, stop)
         watch(Event("join", layout.frames, layout.frames))
-        report = _join(job, media, process.info, folder, layout, overwrite)
+        report = _join(job, media, process, folder, layout, overwrite)
         notes = _notes(folder, layout)
         folder.remove()
     _, unused = filters(job.input)
@@ -117,10 +117,10 @@ def _make(job: Job, on: Local, folder: JobFolder, layout: Plan, watch: Watch, st
         )
 
 
-def _join(job: Job, media: MediaInfo, info: VideoInfo, folder: JobFolder, layout: Plan, overwrite: bool) -> Report:
-    begin, end = job.span
-    streams = replace(media.streams, start=begin, stop=end)
+def _join(job: Job, media: MediaInfo, process: Process, folder: JobFolder, layout: Plan, overwrite: bool) -> Report:
+    (begin, end), pace, info = job.span, process.pace, process.info
+    streams = replace(media.streams, start=begin, stop=end, pace=pace)
     done = folder.done
-    parts = [SegmentPart(folder.path / done[each.number].file, each.begin - begin) for each in layout.segments]
+    parts = [SegmentPart(folder.path / done[each.number].file, (each.begin - begin) / pace) for each in layout.segments]
     report = join(parts, streams, job.output, info=info, settings=job.settings, overwrite=overwrite)
     return replace(report, warnings=(*report.warnings, *(w for each in done.values() for w in each.warnings)))

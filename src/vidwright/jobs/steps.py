@@ -66,7 +66,9 @@ def _then(first: Process, second: Process) -> Process:
         warmup=one.warmup + math.ceil(other.warmup / rate),
         lookahead=one.lookahead + math.ceil(other.lookahead / rate),
     )
-    return Process(needs, second.info, stream, second.rate, notes=lambda: _joined(first.notes(), second.notes()))
+    return Process(
+        needs, second.info, stream, second.rate, pace=second.pace, notes=lambda: _joined(first.notes(), second.notes())
+    )
 
 
 def _joined(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> dict[str, list[Any]]:

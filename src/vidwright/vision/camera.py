@@ -10,6 +10,7 @@ Shapes: H rows, W columns; 33 is a homography, float64, its last number 1; 2 is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -63,6 +64,30 @@ def scaled(camera_33: Tensor, factor: tuple[float, float]) -> Tensor:
     larger_33 = torch.tensor([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]], dtype=torch.float64)
     scaled_33 = larger_33 @ camera_33 @ torch.linalg.inv(larger_33)
     return scaled_33 / scaled_33[2, 2]
+
+
+def chained(cameras: Sequence[Tensor], at: int) -> dict[int, Tensor]:
+    """Homographies from frame `at` of a shot to itself and each other one, by how far on that is, the earliest first.
+
+    `cameras` are those from each frame to the next, one fewer than frames.
+    """
+    still_33 = torch.eye(3, dtype=torch.float64)
+    found = {0: still_33}
+    for s in range(at, len(cameras)):
+        way_33 = cameras[s] @ found[s - at]
+        found[s + 1 - at] = way_33 / way_33[2, 2]
+    for s in range(at - 1, -1, -1):
+        way_33 = torch.linalg.inv(cameras[s]) @ found[s + 1 - at]
+        found[s - at] = way_33 / way_33[2, 2]
+    return dict(sorted(found.items()))
+
+
+def furthest(camera_33: Tensor, size: tuple[int, int]) -> float:
+    """How far a homography moves that corner of a picture of (H, W) that it moves furthest, in pixels."""
+    height, width = size
+    corner_3N = torch.tensor([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1], [1, 1, 1, 1]]).double()
+    moved_3N = camera_33 @ corner_3N
+    return float((moved_3N[:2] / moved_3N[2] - corner_3N[:2]).square().sum(0).max().sqrt())
 
 
 def places(camera_33: Tensor, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> Tensor:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidwright.vision.camera import aligned_flow, camera_motion, places, scaled
+from vidwright.vision.camera import aligned_flow, camera_motion, chained, places, scaled
 from vidwright.vision.flow import small_grey, small_size
 from vidwright.vision.membrane import membrane
 
@@ -129,7 +129,7 @@ def by_camera(window: Sequence[Shown], motions: Sequence[Motion], at: int, part:
     """
     middle = window[at]
     hidden_hw = torch.from_numpy(middle.known[part.slices]) < 1
-    ways = _ways(motions, at)
+    ways = chained([motion.camera for motion in motions], at)
     order = sorted((s for s in ways if abs(s) in OFFSETS), key=abs)
     colours: list[Tensor] = []
     seen: list[Tensor] = []
@@ -189,20 +189,6 @@ def by_flow(window: Sequence[Shown], motions: Sequence[Motion], at: int, part: P
     return Found(_colour(total_hwC / weight_hw.clamp(min=1e-6)[..., None]), weight_hw > 0, spread_hw)
 
 
-def _ways(motions: Sequence[Motion], at: int) -> dict[int, Tensor]:
-    """Homographies from frame `at` to each other one, by how far on that is."""
-    found: dict[int, Tensor] = {}
-    way_33 = torch.eye(3, dtype=torch.float64)
-    for s in range(at, len(motions)):
-        way_33 = motions[s].camera @ way_33
-        found[s + 1 - at] = way_33 / way_33[2, 2]
-    way_33 = torch.eye(3, dtype=torch.float64)
-    for s in range(at - 1, -1, -1):
-        way_33 = torch.linalg.inv(motions[s].camera) @ way_33
-        found[s - at] = way_33 / way_33[2, 2]
-    return found
-
-
 def _distance(order: Sequence[int], seen_Nhw: Tensor, hidden_hw: Tensor, side: int) -> int:
     """How far on one side the frame lies that half of all that is ever seen of what is hidden is first seen in."""
     own = [n for n, s in enumerate(order) if s * side > 0]
@@ -237,11 +223,10 @@ def beside(
 
     Pictures (3, h, w) and where they are seen, (h, w) bool; frame `at` itself where there is no other.
     """
-    middle, ways = window[at], _ways(motions, at)
+    middle, ways = window[at], chained([motion.camera for motion in motions], at)
     found: list[tuple[Tensor, Tensor]] = []
     for s in (max(-far, -at), min(far, len(window) - 1 - at)):
-        way_33 = scaled(ways[s], middle.scale) if s else torch.eye(3, dtype=torch.float64)
-        where_2hw = places(way_33, (part.height, part.width), (part.top, part.left))
+        where_2hw = places(scaled(ways[s], middle.scale), (part.height, part.width), (part.top, part.left))
         found.append((_colour(window[at + s].colours(where_2hw)), window[at + s].seen(where_2hw)))
     return found
 
