@@ -68,6 +68,12 @@ def test_only_the_last_frames_are_made(tmp_path: Path) -> None:
     assert float((made[-1] - given[begin - 1]).abs().mean()) < off[-1]
 
 
+def test_of_a_slow_change_most_is_kept() -> None:
+    frames = [Frame(torch.full((3, 48, 64), 0.2 + 0.01 * n), n / RATE) for n in range(64)]
+    found = seam(frames, 0.2, RATE)
+    assert (found.end - found.begin) * RATE > 50 and found.frames == 5
+
+
 def test_it_is_the_same_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(tmp_path / "in.mkv", swinging(48, 30))
     whole = run(job(source, tmp_path / "whole.mkv", 0.4), on=HERE)

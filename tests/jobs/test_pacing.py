@@ -15,12 +15,14 @@ import media
 from doing import pictures
 from vidwright.core.errors import UsageError
 from vidwright.io import open_video, probe, save_video
-from vidwright.io.tempo import parts
+from vidwright.io.tempo import Tempo, parts
 from vidwright.jobs.changes import Change, Mask, Speed
 from vidwright.jobs.edit import Edit, edit
+from vidwright.jobs.estimate import estimate
+from vidwright.jobs.preview import preview
 from vidwright.jobs.run import run
 from vidwright.jobs.work import Local
-from writing import furthest, numbers, packets
+from writing import furthest, numbers, packets, times
 
 HERE = Local(threads=1)
 RATE = Fraction(25)
@@ -98,6 +100,26 @@ def test_a_part_of_it_begins_at_0(tmp_path: Path) -> None:
     report = run(job(source, tmp_path / "out.mkv", 2, start=0.4, stop=1.2), on=HERE)
     assert numbers(report.output) == list(range(10, 30, 2))
     assert abs(len(sound(report.output)) / 48000 - 0.4) < 0.05
+    video = edit(open_video(source, start=Fraction("0.4"), stop=Fraction("1.2")), [Change(put=Speed(speed=2))])
+    saved = save_video(video, tmp_path / "saved.mkv", codec="ffv1").output
+    assert numbers(saved) == numbers(report.output) and times(saved)[0] == 0
+
+
+def test_sound_that_begins_late_does_so_at_its_new_time() -> None:
+    tempo, begins = Tempo(Fraction(1, 2)), []
+    for number in range(20):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.time_base, frame.pts = 48000, Fraction(1, 1000), 1000 + round(number * 1024 / 48)
+        begins += [each.pts * each.time_base for each in tempo.push(frame)]
+    begins += [each.pts * each.time_base for each in tempo.push(None)]
+    assert begins[0] == pytest.approx(2, abs=0.001) and Tempo(Fraction(2)).push(None) == []
+
+
+def test_it_is_estimated_and_previewed(tmp_path: Path) -> None:
+    source = media.clip(tmp_path / "in.mp4", frames=24)
+    assert estimate(job(source, tmp_path / "out.mp4", 2)).frames == 12
+    for before, after in preview(job(source, tmp_path / "out.mp4", 0.5)):
+        assert media.read_barcode(before.data) == media.read_barcode(after.data)
 
 
 def test_a_video_of_another_speed_is_the_same(tmp_path: Path) -> None:
