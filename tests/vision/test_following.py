@@ -152,6 +152,21 @@ def test_where_everything_around_moves_as_well_the_residual_says_nothing() -> No
     assert torch.equal(followed(mask_HW, grey_HW, grey_HW, inner_HW), mask_HW)
 
 
+def test_what_stands_still_is_not_taken_along_by_what_passes_close_to_it() -> None:
+    grey_HW = torch.full((120, 160), 100, dtype=torch.uint8)
+    mask_HW = start_HW = masks.ellipse((120, 160), 60, 60, 14, 14)
+    for n in range(30):
+        mask_HW = followed(mask_HW, grey_HW, grey_HW, masks.ellipse((120, 160), 10 + 4 * n, 78, 12, 12))
+    assert iou(mask_HW, start_HW) > 0.9
+
+
+@pytest.mark.parametrize(("right", "down"), [(3, 0), (-3, 2), (0, -3)])
+def test_a_mask_that_flow_has_lost_by_a_few_pixels_settles_where_most_moves(right: int, down: int) -> None:
+    grey_HW = torch.full((120, 160), 100, dtype=torch.uint8)
+    mask_HW, truth_HW = (masks.box((120, 160), 40 + x, 40 + y, 70 + x, 60 + y) for x, y in ((0, 0), (right, down)))
+    assert iou(followed(mask_HW, grey_HW, grey_HW, truth_HW), truth_HW) > 0.97
+
+
 def test_nothing_is_followed_as_nothing() -> None:
     grey_HW, nothing_HW = looked_at()[1][0], torch.zeros(120, 160, dtype=torch.bool)
     assert not followed(nothing_HW, grey_HW, grey_HW, ~nothing_HW).any()

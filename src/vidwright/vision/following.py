@@ -122,8 +122,11 @@ def followed(mask_HW: Tensor, before_HW: Tensor, here_HW: Tensor, moving_HW: Ten
 
 
 def _settled(mask_HW: Tensor, moving_HW: Tensor) -> Tensor:
-    """The mask moved by a few whole pixels to where it has most of what moves inside and least around it."""
-    if not bool(mask_HW.any()):
+    """The mask moved by a few whole pixels to where it has most of what moves inside and least around it.
+
+    What stands still is left there: nearby things that move would take its mask along.
+    """
+    if int((moving_HW & mask_HW).sum()) <= STANDS * int(mask_HW.sum()):
         return mask_HW
     form_HW = mask_HW.float() - (masks.grown(mask_HW, SLACK) & ~mask_HW).float()
     wide_11HW = F.pad(moving_HW.float(), (SHIFT,) * 4)[None, None]
