@@ -146,10 +146,11 @@ def test_of_frames_that_show_a_place_the_nearest_count_and_of_those_the_median()
     levels = torch.linspace(0.1, 0.9, FRAMES)
     truth_TCHW = scenes.pan(2, 1, SIZE).expand(FRAMES, -1, -1, -1) * 0.2 + 0.8 * levels[:, None, None, None]
     clear_THW = torch.zeros(FRAMES, 120, 160, dtype=torch.bool)
-    clear_THW[AT, 50:60, 70:80] = True
+    clear_THW[[AT - 4, AT], 50:60, 70:80] = True  # of the two frames that are four away one shows it
     found, _ = by_camera(looks(truth_TCHW, clear_THW), stands(FRAMES), AT, Part(52, 72, 6, 6))
-    order = sorted((s for s in range(-AT, FRAMES - AT) if s and abs(s) <= 4), key=lambda s: (abs(s), -s))[:NEAREST]
-    middle = sorted(AT + s for s in order)[NEAREST // 2]
+    order = [-3, -2, -1, 1, 2, 3, 4]
+    assert len(order) == NEAREST
+    middle = AT + order[NEAREST // 2]
     assert torch.allclose(found.colour, truth_TCHW[middle][:, 52:58, 72:78], atol=1e-3)
     off = torch.stack([truth_TCHW[AT + s] - truth_TCHW[middle] for s in order]).abs().mean((0, 1))
     assert torch.allclose(found.spread, off[52:58, 72:78], atol=1e-3)
