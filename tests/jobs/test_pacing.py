@@ -100,9 +100,9 @@ def test_a_part_of_it_begins_at_0(tmp_path: Path) -> None:
     report = run(job(source, tmp_path / "out.mkv", 2, start=0.4, stop=1.2), on=HERE)
     assert numbers(report.output) == list(range(10, 30, 2))
     assert abs(len(sound(report.output)) / 48000 - 0.4) < 0.05
-    video = edit(open_video(source, start=Fraction("0.4"), stop=Fraction("1.2")), [Change(put=Speed(speed=2))])
+    video = edit(open_video(source, start=Fraction("0.4"), stop=Fraction("0.8")), [Change(put=Speed(speed=0.5))])
     saved = save_video(video, tmp_path / "saved.mkv", codec="ffv1").output
-    assert numbers(saved) == numbers(report.output) and times(saved)[0] == 0
+    assert numbers(saved)[::2] == list(range(10, 20)) and times(saved)[0] == 0
 
 
 def test_sound_that_begins_late_does_so_at_its_new_time() -> None:

@@ -50,7 +50,7 @@ class Keys(Data):
 
 
 class Colours(Data):
-    """The colours of a reference picture: means and spreads of its lightness and its two colour axes."""
+    """The colours of a reference picture: the mean and the covariance of its R'G'B'."""
 
     kind: Literal["colours"] = "colours"
     path: Path
