@@ -99,7 +99,7 @@ class Filler:
             data[:3][:, *part.slices] = torch.where(own_hw, blend_Chw, old_Chw)
             copied += int((sure_hw & own_hw).sum())
         shares = Shares(float(look.hidden.float().mean()), copied / int(look.hidden.sum()))
-        return look.frame.with_data(data), shares
+        return look.done().with_data(data), shares
 
     def _made(self, scene: Scene, picture_CHW: Tensor, hidden_HW: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """What is to be seen in a part of a picture (3, h, w), and which pixels of it are copied for the most part."""
@@ -152,6 +152,11 @@ class _Look:
         if self._shown is None:
             self._shown = Shown(self.frame.data[:3], self.hidden)
         return self._shown
+
+    def done(self) -> Frame:
+        """The frame, which is filled now: what others see of it is kept, and its own pixels are let go."""
+        frame, self.frame = self.frame, self.frame.with_data(self.frame.data[:, :0])
+        return frame
 
     def since(self, last: _Look) -> Motion:
         """The motion from the frame before, which is always the same one."""

@@ -61,18 +61,18 @@ class Shown:
         self.scale = (self.size[0] / self.small[0], self.size[1] / self.small[1])
         codes_HWC = (picture_CHW.permute(1, 2, 0) * ONE + ZERO).clamp(0, 65535).round()
         self.codes = codes_HWC.to(torch.int32).numpy().astype(np.uint16)
-        self.known = (~hidden_HW).numpy().astype(np.float32)
+        self.known = (~hidden_HW).numpy().astype(np.uint8) * 255
         self.grey = small_grey(picture_CHW, self.small)
-        known = cv2.resize(self.known, self.small[::-1], interpolation=cv2.INTER_AREA)
-        self.small_known = torch.from_numpy(known) > 0.999
-        away = cv2.erode(np.where(known > 0.999, 1, 0).astype(np.uint8), np.ones((2 * DISTURBED + 1,) * 2, np.uint8))
+        known = cv2.resize(self.known, self.small[::-1], interpolation=cv2.INTER_AREA) == 255
+        self.small_known = torch.from_numpy(known)
+        away = cv2.erode(known.astype(np.uint8), np.ones((2 * DISTURBED + 1,) * 2, np.uint8))
         self.undisturbed = torch.from_numpy(away > 0)
 
     def seen(self, where_2hw: Tensor) -> Tensor:
         """Whether the picture is seen at places (x, y), (h, w) bool: they lie in it, and nothing hides them."""
         x_hw, y_hw = where_2hw.numpy()
         known = cv2.remap(self.known, x_hw, y_hw, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        return torch.from_numpy(known > 0.999)
+        return torch.from_numpy(known == 255)
 
     def colours(self, where_2hw: Tensor) -> Tensor:
         """The picture (h, w, 3) at places (x, y), in codes as floats."""
@@ -128,7 +128,7 @@ def by_camera(window: Sequence[Shown], motions: Sequence[Motion], at: int, part:
     that is, in frames back and on.
     """
     middle = window[at]
-    hidden_hw = torch.from_numpy(middle.known[part.slices]) < 1
+    hidden_hw = torch.from_numpy(middle.known[part.slices]) < 255
     ways = chained([motion.camera for motion in motions], at)
     order = sorted((s for s in ways if abs(s) in OFFSETS), key=abs)
     colours: list[Tensor] = []
@@ -156,7 +156,7 @@ def by_flow(window: Sequence[Shown], motions: Sequence[Motion], at: int, part: P
     middle = window[at]
     down, across = middle.scale
     start_2hw = places(torch.eye(3, dtype=torch.float64), (part.height, part.width), (part.top, part.left))
-    hidden_hw = torch.from_numpy(middle.known[part.slices]) < 1
+    hidden_hw = torch.from_numpy(middle.known[part.slices]) < 255
     total_hwC = torch.zeros(part.height, part.width, 3)
     weight_hw, sources = torch.zeros(part.height, part.width), []
     factor_211 = torch.tensor([across, down])[:, None, None]
