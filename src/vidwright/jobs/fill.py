@@ -88,7 +88,7 @@ class Filler:
     def _filled(self, seen: tuple[_Look, Scene | None]) -> tuple[Frame, Shares]:
         look, scene = seen
         if scene is None:
-            return look.frame, Shares(float(look.hidden.float().mean()), 0.0)
+            return look.done(), Shares(float(look.hidden.float().mean()), 0.0)
         data, copied = look.frame.data.clone(), 0
         for hole_HW in parts(grown(look.hidden, rim_of(look.frame.height) // 2)):
             hidden_HW = hole_HW & look.hidden
@@ -144,6 +144,7 @@ class _Look:
 
     def __init__(self, frame: Frame, opacity_HW: Tensor) -> None:
         self.frame, self.opacity, self.hidden = frame, opacity_HW, opacity_HW > 0
+        self._over = False
         self._shown: Shown | None = None
         self._since: Motion | None = None
 
@@ -151,12 +152,19 @@ class _Look:
     def shown(self) -> Shown:
         if self._shown is None:
             self._shown = Shown(self.frame.data[:3], self.hidden)
+            self._let_go()
         return self._shown
 
     def done(self) -> Frame:
-        """The frame, which is filled now: what others see of it is kept, and its own pixels are let go."""
-        frame, self.frame = self.frame, self.frame.with_data(self.frame.data[:, :0])
+        """The frame, which has had its turn: from now on only what others see of it is kept."""
+        frame, self._over = self.frame, True
+        self._let_go()
         return frame
+
+    def _let_go(self) -> None:
+        if self._over and self._shown is not None:
+            self.frame = self.frame.with_data(torch.empty(0))
+            self.opacity = torch.empty(0)
 
     def since(self, last: _Look) -> Motion:
         """The motion from the frame before, which is always the same one."""
