@@ -65,6 +65,7 @@ def test_edits_come_from_a_file_and_a_preview_writes_no_video(clip, capsys):
         (["--remove", "box:1,2,30,40", "--track"], 2, "it takes a shape with a time"),
         (["--key", "a.png"], 2, "give it as painted.png@1.2"),
         (["--key", "none.png@0"], 4, "none.png"),
+        (["--key", "a.png@0", "--region", "box:1,2,30,40@0", "--track"], 2, "carried by itself"),
         (["--expand", "1,2"], 2, "left,top,right,bottom"),
         (["--remove", "box:1,2,30,40", "--between", "3-1"], 2, "no span of time"),
         (["--edits", "none.json"], 4, "none.json"),

@@ -161,6 +161,12 @@ class Change(Data):
     strength: float = Field(default=1, gt=0, le=1)
     feather: float = Field(default=0, ge=0, le=500)
 
+    @model_validator(mode="after")
+    def _followed_once(self) -> Self:
+        if isinstance(self.put, Keys) and self.region.tracked:
+            raise ValueError("what was painted is carried by itself: its region is not tracked")
+        return self
+
 
 def in_order(changes: Sequence[Change]) -> None:
     """Raise `UsageError` where something is done before a loop is made, or after the times of frames were changed."""
