@@ -7,7 +7,8 @@ import torch
 
 from pans import known, pan
 from vidwright.bench import tracks
-from vidwright.bench.tracks import RADIUS, boxed, overlap, pasted, tracked
+from vidwright.bench.tracks import RADIUS, overlap, pasted, tracked
+from vidwright.vision.masks import bounds
 
 SIZE = (120, 160)
 CLIP, OTHER = (known(pan(seed, 10, SIZE, 2), 2) for seed in (1, 2))
@@ -57,7 +58,7 @@ def test_the_box_is_the_smallest():
     mask[2, 5] = mask[6, 3] = True
     wanted = torch.zeros(9, 9, dtype=torch.bool)
     wanted[2:7, 3:6] = True
-    assert torch.equal(boxed(mask), wanted)
+    assert torch.equal(bounds(mask), wanted)
 
 
 def test_the_worst_frame_is_corrected_and_left_out(monkeypatch):
@@ -73,7 +74,7 @@ def test_the_worst_frame_is_corrected_and_left_out(monkeypatch):
     monkeypatch.setattr(tracks, "track", track)
     found = tracked(CLIP, OTHER, 3)
     first, second = asked
-    assert list(first) == [0] and torch.equal(first[0], boxed(truth[0]))
+    assert list(first) == [0] and torch.equal(first[0], bounds(truth[0]))
     assert list(second) == [0, 6] and torch.equal(second[6], truth[6])
-    box = float(truth[0].sum() / boxed(truth[0]).sum())
+    box = float(truth[0].sum() / bounds(truth[0]).sum())
     assert found.box == pytest.approx((box + 8) / 10) and found.corrected == pytest.approx((box + 8) / 9)

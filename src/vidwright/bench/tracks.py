@@ -19,6 +19,7 @@ from vidwright.data.degrade import to_bytes
 from vidwright.data.seeding import generator
 from vidwright.jobs.tracking import track
 from vidwright.train.excerpts import as_frames
+from vidwright.vision.masks import bounds
 
 #: The object's mean radius as a part of the picture's height, how much its outline swings, and in how many waves.
 RADIUS, SWING, WAVES = 1 / 6, 0.12, (2, 3, 5)
@@ -40,7 +41,7 @@ class Tracked:
 def tracked(clip: Clip, other: Clip, seed: int) -> Tracked:
     """Follow an object cut out of `other` over `clip`."""
     frames_TCHW, truth_THW = pasted(clip, other, seed)
-    keys = {0: boxed(truth_THW[0])}
+    keys = {0: bounds(truth_THW[0])}
     with one_thread():
         first_T = overlap(_masks(frames_TCHW, keys), truth_THW)
         worst = int(first_T.argmin())
@@ -67,12 +68,6 @@ def pasted(clip: Clip, other: Clip, seed: int) -> tuple[Tensor, Tensor]:
         object_CHW = texture_CHW.roll((int(down), int(across)), dims=(1, 2))
         made.append(to_bytes(torch.lerp(frame_CHW.float(), object_CHW, share_HW)))
     return torch.stack(made), masks_THW
-
-
-def boxed(mask_HW: Tensor) -> Tensor:
-    """The mask of the smallest box around a mask."""
-    rows_H1, columns_W = mask_HW.any(1, keepdim=True), mask_HW.any(0)
-    return _spanned(rows_H1.flatten())[:, None] & _spanned(columns_W)
 
 
 def overlap(found_THW: Tensor, truth_THW: Tensor) -> Tensor:
@@ -106,8 +101,3 @@ def _outlines(x_T: Tensor, y_T: Tensor, size: tuple[int, int], random: torch.Gen
         phase = 2 * math.pi * torch.rand((), generator=random, dtype=torch.float64)
         radius_THW += SWING * torch.cos(waves * angle_THW + phase + turn_T)
     return torch.hypot(x_THW, y_THW) <= size[0] * RADIUS * radius_THW
-
-
-def _spanned(there_N: Tensor) -> Tensor:
-    """From the first true place to the last."""
-    return (there_N.cumsum(0) > 0) & (there_N.flip(0).cumsum(0).flip(0) > 0)

@@ -37,7 +37,7 @@ from vidwright.bench.suite import Section, as_json, chosen, machine, sections
 from vidwright.bench.tracks import tracked
 from vidwright.cli.terminal import say
 from vidwright.core.errors import UsageError
-from vidwright.core.files import explain_os_error, write_atomic
+from vidwright.core.files import make_folder, write_atomic
 from vidwright.data import moving_mnist
 from vidwright.data.sources import find_clips
 from vidwright.models.generate.cnn_lstm import Net
@@ -274,7 +274,7 @@ def compress(
         Write everything that was measured to this file.
     """
     if plots is not None:
-        _make_folder(plots)  # before the work, which takes long
+        make_folder(plots)  # before the work, which takes long
     facts = machine()
     files = find_clips(data)[: 1 if quick else None]
     if targets:
@@ -293,13 +293,6 @@ def compress(
             write_plots(found, plots, without=without or ())
         content = rates.as_json(found, saved, facts)
     _write(json, content)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(folder, error) from error
 
 
 def _write(path: Path | None, content: dict[str, Any]) -> None:

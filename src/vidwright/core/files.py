@@ -16,6 +16,14 @@ from typing import IO
 from vidwright.core.errors import JobFailed
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in, unless it is there. Raises `JobFailed` where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(path, error) from error
+
+
 @contextmanager
 def atomic(destination: Path, *, suffix: str = ".part") -> Generator[Path]:
     """Give a temporary sibling of `destination` to write to; on success it takes the name, on failure it goes.

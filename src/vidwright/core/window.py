@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def distinct(window: Sequence[T]) -> tuple[list[T], int]:
+    """The items of a window once each, in their order, and the place of the middle one among them.
+
+    At the ends of a shot its nearest item stands there several times. Items are told apart by `==`.
+    """
+    items = list(dict.fromkeys(window))
+    return items, items.index(window[len(window) // 2])
 
 
 def windows(items: Iterable[T], radius: int, *, is_cut: Callable[[T], bool]) -> Iterator[tuple[T, ...]]:

@@ -11,34 +11,36 @@ import math
 import torch
 from torch import Tensor
 
+from vidwright.data.seeding import integer
+
 
 def crop(x_TCHW: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
     """The same window of `size` (height, width) of every frame. Raises `ValueError` when frames are smaller."""
     room = [have - want for have, want in zip(x_TCHW.shape[-2:], size, strict=True)]
     if min(room) < 0:
         raise ValueError(f"no window of {size} fits in {tuple(x_TCHW.shape[-2:])}")
-    top, left = (_integer(each + 1, random) for each in room)
+    top, left = (integer(each + 1, random) for each in room)
     return x_TCHW[..., top : top + size[0], left : left + size[1]]
 
 
 def mirror(x_TCHW: Tensor, random: torch.Generator) -> Tensor:
     """Left for right in half of all cases: what most scenes still look natural in."""
-    return x_TCHW.flip(-1) if _integer(2, random) else x_TCHW
+    return x_TCHW.flip(-1) if integer(2, random) else x_TCHW
 
 
 def flip(x_TCHW: Tensor, random: torch.Generator) -> Tensor:
     """Left for right, top for bottom, both or neither, evenly."""
-    return x_TCHW.flip([dim for dim in (-1, -2) if _integer(2, random)])
+    return x_TCHW.flip([dim for dim in (-1, -2) if integer(2, random)])
 
 
 def transpose(x_TCHW: Tensor, random: torch.Generator) -> Tensor:
     """Rows for columns in half of all cases; with `flip` this makes all eight ways to turn a picture."""
-    return x_TCHW.mT if _integer(2, random) else x_TCHW
+    return x_TCHW.mT if integer(2, random) else x_TCHW
 
 
 def reverse(x_TCHW: Tensor, random: torch.Generator) -> Tensor:
     """Backwards in time in half of all cases."""
-    return x_TCHW.flip(0) if _integer(2, random) else x_TCHW
+    return x_TCHW.flip(0) if integer(2, random) else x_TCHW
 
 
 def excerpt(x_TCHW: Tensor, frames: int, random: torch.Generator, *, fastest: int = 1) -> Tensor:
@@ -50,8 +52,8 @@ def excerpt(x_TCHW: Tensor, frames: int, random: torch.Generator, *, fastest: in
     if not 1 <= frames <= have:
         raise ValueError(f"no {frames} frames can be taken from {have}")
     possible = fastest if frames == 1 else min(fastest, (have - 1) // (frames - 1))
-    step = 1 + _integer(possible, random)
-    first = _integer(have - (frames - 1) * step, random)
+    step = 1 + integer(possible, random)
+    first = integer(have - (frames - 1) * step, random)
     return x_TCHW[first : first + (frames - 1) * step + 1 : step]
 
 
@@ -84,7 +86,3 @@ def expose(x_TCHW: Tensor, gains_T: Tensor, gamma: float = 1.0) -> Tensor:
     """Float code values with each frame's gain, then a gamma, applied; clipped to [0, 255]."""
     lit = (x_TCHW.float() * gains_T.view(-1, 1, 1, 1)).clamp_(0, 255)
     return lit if gamma == 1 else lit.div_(255).pow_(gamma).mul_(255)
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

@@ -21,7 +21,7 @@ from vidwright.data.codec import random_coding
 from vidwright.data.index import Shot, open_shots
 from vidwright.data.samples import Sample, Split
 from vidwright.data.screens import screen
-from vidwright.data.seeding import generator
+from vidwright.data.seeding import generator, integer
 from vidwright.io.roundtrip import roundtrip
 
 #: What happens to footage: white noise, a sensor's, film's; a codec; noise, then a codec; a codec that does its best;
@@ -111,14 +111,14 @@ class Damaged:
         clean_TCHW = seen_TCHW = self._clean(piece)
         if kind in COPIES:
             copies = [number for number, copy in enumerate(COPIES) if copy == kind]
-            seen_TCHW = self._copy(piece, copies[_integer(len(copies), random)])
-        pace = 1 if kind in COPIES else (1 + (_integer(4, random) == 0)) * (1 - 2 * _integer(2, random))
+            seen_TCHW = self._copy(piece, copies[integer(len(copies), random)])
+        pace = 1 if kind in COPIES else (1 + (integer(4, random) == 0)) * (1 - 2 * integer(2, random))
         clean, seen = self._window(clean_TCHW, seen_TCHW, pace, random)
         if kind not in (*COPIES, "clean"):
             seen = degrade.to_bytes(_noisy(_soft(seen, random), kind, random))
-        flips = [dim for dim in (-1, -2) if _integer(2, random)]
+        flips = [dim for dim in (-1, -2) if integer(2, random)]
         clean, seen = clean.flip(flips), seen.flip(flips)
-        return {"seen": seen.mT, "clean": clean.mT} if _integer(2, random) else {"seen": seen, "clean": clean}
+        return {"seen": seen.mT, "clean": clean.mT} if integer(2, random) else {"seen": seen, "clean": clean}
 
     def _cuts(self, shot: Shot, random: torch.Generator) -> list[Piece]:
         """The pieces of a shot, as it is and shrunk, each as many as its pixels ask for."""
@@ -130,7 +130,7 @@ class Damaged:
             height, width = size or whole
             for _ in range(max(1, round(shot.frames * height * width / PIXELS_PER_PIECE))):
                 frames = min(shot.frames, PIECE_FRAMES)
-                start = shot.first + _integer(shot.frames - frames + 1, random)
+                start = shot.first + integer(shot.frames - frames + 1, random)
                 cuts.append(Piece(replace(shot, first=start, frames=frames), size))
         return cuts
 
@@ -158,10 +158,10 @@ class Damaged:
     ) -> tuple[Tensor, Tensor]:
         """The clean frame and those seen around it, at the more detailed of two random places."""
         count, patch = len(clean_TCHW), self._patch
-        centre = _integer(count, random)
+        centre = integer(count, random)
         near = (centre + pace * torch.arange(-self._radius, self._radius + 1)).clamp(0, count - 1)
         rows, columns = (1 + (side - patch) // GRID for side in clean_TCHW.shape[-2:])
-        places = [(GRID * _integer(rows, random), GRID * _integer(columns, random)) for _ in range(2)]
+        places = [(GRID * integer(rows, random), GRID * integer(columns, random)) for _ in range(2)]
 
         def target(place: tuple[int, int]) -> Tensor:
             y, x = place
@@ -177,13 +177,13 @@ def coded(x_TCHW: Tensor, kind: str, random: torch.Generator) -> Tensor:
     Mostly H.264, as most footage is.
     """
     if kind == "light":
-        return roundtrip(x_TCHW, "h264", 12 + _integer(7, random))
+        return roundtrip(x_TCHW, "h264", 12 + integer(7, random))
     x_TCHW = _soft(x_TCHW, random)
     if kind == "noisy-coded":
         x_TCHW = _noisy(x_TCHW, "white", random)
-        codec, quality = "h264", 18 + _integer(17, random)
-    elif _integer(4, random):
-        codec, quality = "h264", 25 + _integer(18, random)
+        codec, quality = "h264", 18 + integer(17, random)
+    elif integer(4, random):
+        codec, quality = "h264", 25 + integer(18, random)
     else:
         codec, quality = random_coding((x_TCHW.shape[-2], x_TCHW.shape[-1]), random)
     return roundtrip(degrade.to_bytes(x_TCHW), codec, quality)
@@ -208,7 +208,3 @@ def _noisy(x_TCHW: Tensor, kind: str, random: torch.Generator) -> Tensor:
 def _between(least: float, most: float, random: torch.Generator) -> float:
     """A number drawn evenly on a logarithmic scale."""
     return least * (most / least) ** float(torch.rand((), generator=random))
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

@@ -18,7 +18,7 @@ from vidwright.data.degrade import to_bytes
 from vidwright.data.holes import KINDS, hole
 from vidwright.data.index import large_shots
 from vidwright.data.samples import Sample, Split
-from vidwright.data.seeding import generator
+from vidwright.data.seeding import generator, integer
 from vidwright.vision.align import aligned, cameras
 from vidwright.vision.inpaint import inpainted
 
@@ -71,9 +71,9 @@ class Holed:
     def sample(self, epoch: int, k: int) -> Sample:
         """{"seen", "unknown", "truth", "kind"}: sample `k` of `epoch`."""
         random = generator(self._seed, epoch, k)
-        frames_TCHW, cameras_T33 = self._moment(self._order.shot(epoch, k), _integer(MOMENTS, random))
+        frames_TCHW, cameras_T33 = self._moment(self._order.shot(epoch, k), integer(MOMENTS, random))
         clear_TCHW, inside_T1HW = self._crop(frames_TCHW, cameras_T33, random)
-        kind = _integer(len(KINDS), random)
+        kind = integer(len(KINDS), random)
         unknown_T1HW = ~inside_T1HW | random_hole(KINDS[kind], (self._patch, self._patch), random)
         seen_TCHW = hidden(clear_TCHW, unknown_T1HW)
         both = torch.cat([seen_TCHW.flatten(0, 1), clear_TCHW[1], unknown_T1HW[:, 0].to(torch.uint8)])
@@ -89,17 +89,17 @@ class Holed:
     def _moment(self, shot: int, number: int) -> tuple[Tensor, Tensor]:
         """Three frames of a shot, uint8 (T, 3, H, W), and the cameras that lead from the middle one to each."""
         shot_TCHW, random = self._clips.frames(shot), generator(self._seed, shot, number, 1)
-        spacing = 1 + _integer(min(SPACING, (len(shot_TCHW) - 1) // 2), random)
-        middle = spacing + _integer(len(shot_TCHW) - 2 * spacing, random)
+        spacing = 1 + integer(min(SPACING, (len(shot_TCHW) - 1) // 2), random)
+        middle = spacing + integer(len(shot_TCHW) - 2 * spacing, random)
         frames_TCHW = shot_TCHW[middle - spacing : middle + spacing + 1 : spacing]
         return frames_TCHW, self._cameras.get(shot * MOMENTS + number, lambda: cameras(frames_TCHW))
 
     def _crop(self, frames_TCHW: Tensor, cameras_T33: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """The same place of three frames, uint8 (T, 3, P, P), and where they show it, bool (T, 1, P, P)."""
         height, width = frames_TCHW.shape[-2:]
-        shrunk = min(height, width) >= 2 * self._patch and _integer(2, random)
+        shrunk = min(height, width) >= 2 * self._patch and integer(2, random)
         side = self._patch * (1 + shrunk)
-        corner = _integer(height - side + 1, random), _integer(width - side + 1, random)
+        corner = integer(height - side + 1, random), integer(width - side + 1, random)
         aligned_TCHW, inside_T1HW = aligned(frames_TCHW, cameras_T33, (side, side), corner)
         if not shrunk:
             return aligned_TCHW, inside_T1HW
@@ -120,7 +120,3 @@ def hidden(clear_TCHW: Tensor, unknown_T1HW: Tensor) -> Tensor:
     empty_TCHW = clear_TCHW.masked_fill(unknown_T1HW, GREY)
     pairs = zip(empty_TCHW, unknown_T1HW[:, 0], strict=True)
     return torch.stack([to_bytes(255 * inpainted(frame_CHW.float() / 255, hole_HW)) for frame_CHW, hole_HW in pairs])
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

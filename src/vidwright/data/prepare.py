@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vidwright.core.errors import BadInput, UsageError
-from vidwright.core.files import explain_os_error, sha256, write_atomic
+from vidwright.core.files import make_folder, sha256, write_atomic
 from vidwright.data.examine import MOMENTS, Look, Thinned, examine
 from vidwright.data.index import VALID, Dropped, FilePrint, Index, Shot, split_shots
 from vidwright.data.sheet import MOST_CELLS, SHEET, Cell, contact_sheet
@@ -62,10 +62,7 @@ def prepare(
         worst = survey.dropped[0]
         cause = f"no clip in it is of use: {len(survey.dropped)} were dropped, {worst.file} because {worst.reason}"
         raise BadInput(folder, cause, "give clips with motion, or allow shorter ones with --shortest")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(output, error) from error
+    make_folder(output)
     shots = tuple(split_shots(survey.shots, valid, seed))
     used = {shot.file.as_posix() for shot in shots}
     files = {name: known for name, known in survey.files.items() if name in used}

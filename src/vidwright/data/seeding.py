@@ -15,3 +15,8 @@ def generator(seed: int, *path: int) -> torch.Generator:
     words = ",".join(str(number) for number in (seed, *path))
     digest = hashlib.blake2b(words.encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def integer(below: int, random: torch.Generator) -> int:
+    """A whole number from 0 on, below another one, each as likely."""
+    return int(torch.randint(below, (), generator=random))

@@ -9,9 +9,7 @@ from pathlib import Path
 from vidwright.core import Frame
 from vidwright.core.errors import BadInput
 from vidwright.io.reader import Reader
-
-#: Seconds by which a frame may come too late: containers with a clock of milliseconds round both.
-HAIR = Fraction(1, 1000)
+from vidwright.jobs.segments import HAIR
 
 
 class Beside:

@@ -10,8 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from vidwright.core import files
 from vidwright.core.errors import JobFailed
-from vidwright.core.files import explain_os_error
 
 #: Bytes that are kept.
 MOST_BYTES = 2**29
@@ -25,10 +25,7 @@ def folder() -> Path:
 
 def make_folder(path: Path) -> None:
     """Make it. Raises `JobFailed` where it cannot be written to."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(path, error) from error
+    files.make_folder(path)
     if not os.access(path, os.W_OK):
         raise JobFailed(path, "the folder may not be written to", "set XDG_CACHE_HOME to one that may")
 
@@ -43,9 +40,9 @@ def prune(*needed: Path) -> None:
 
     Those that are `needed` now, one or more of one folder, stay.
     """
-    files = {path: path.stat() for path in needed[0].parent.iterdir() if path not in needed and path.is_file()}
+    stats = {path: path.stat() for path in needed[0].parent.iterdir() if path not in needed and path.is_file()}
     room = MOST_BYTES - sum(path.stat().st_size for path in needed)
-    for path in sorted(files, key=lambda path: files[path].st_atime_ns, reverse=True):
-        room -= files[path].st_size
+    for path in sorted(stats, key=lambda path: stats[path].st_atime_ns, reverse=True):
+        room -= stats[path].st_size
         if room < 0:
             path.unlink(missing_ok=True)

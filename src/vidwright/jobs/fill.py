@@ -24,7 +24,7 @@ from torch import Tensor
 
 from vidwright.core import Frame, Needs
 from vidwright.core.overlap import spread
-from vidwright.core.window import windows
+from vidwright.core.window import distinct, windows
 from vidwright.nn.model import CompletionModel
 from vidwright.vision.inpaint import inpainted
 from vidwright.vision.masks import grown, parts
@@ -180,8 +180,8 @@ def _scene(window: Sequence[_Look], begin: Fraction | None) -> tuple[_Look, Scen
         return look, None
     if not bool(look.hidden.any()) or bool(look.hidden.all()):
         return look, None
-    shot = list(dict.fromkeys(window))  # at the ends of a shot its nearest frame stands there several times
-    return look, Scene([each.shown for each in shot], [b.since(a) for a, b in pairwise(shot)], shot.index(look))
+    shot, at = distinct(window)
+    return look, Scene([each.shown for each in shot], [b.since(a) for a, b in pairwise(shot)], at)
 
 
 def around(hidden_HW: Tensor) -> Part:

@@ -5,7 +5,6 @@ It is found in one pass for each change and kept in files, which every worker an
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -16,13 +15,13 @@ from torch import Tensor
 from vidwright.core import Frame, Video, VideoInfo
 from vidwright.core.errors import BadInput, UsageError
 from vidwright.io.writer import save_video
-from vidwright.jobs.beside import HAIR
 from vidwright.jobs.changes import Change, Keys, Loop
 from vidwright.jobs.looping import lead
 from vidwright.jobs.masks import Masks, check, words
 from vidwright.jobs.propagate import find
 from vidwright.jobs.puts import Means, still
 from vidwright.jobs.region import Region
+from vidwright.jobs.segments import shown_at
 from vidwright.jobs.tracking import track
 
 
@@ -82,7 +81,7 @@ def _number(at: float, times: Sequence[Fraction]) -> int:
         raise UsageError(
             f"@{at:g}", f"the video ends at {float(times[-1]) if times else 0:.2f} s", "give an earlier second"
         )
-    return max(bisect.bisect_right(times, second + HAIR) - 1, 0)
+    return shown_at(times, second)
 
 
 def _masks(masks: Iterator[Tensor], times: Sequence[Fraction], info: VideoInfo) -> Iterator[Frame]:

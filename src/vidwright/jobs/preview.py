@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import os
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from vidwright.io.scan import scan
 from vidwright.jobs.changes import Keys
 from vidwright.jobs.edit import Edit
 from vidwright.jobs.job import Tell
-from vidwright.jobs.segments import HAIR, plan
+from vidwright.jobs.segments import plan, shown_at
 
 #: Frames that are shown of an edit that has no keys.
 FRAMES = 5
@@ -48,4 +47,4 @@ def _shown(job: Edit, times: tuple[Fraction, ...]) -> list[int]:
     seconds += [key.at for change in job.changes for put in [change.put] if isinstance(put, Keys) for key in put.keys]
     if not seconds:
         return sorted({round((k + 0.5) * len(times) / FRAMES - 0.5) for k in range(FRAMES)})
-    return sorted({max(bisect.bisect_right(times, Fraction(str(at)) + HAIR) - 1, 0) for at in seconds})
+    return sorted({shown_at(times, Fraction(str(at))) for at in seconds})

@@ -78,6 +78,11 @@ def plan(
     return tuple(segments)
 
 
+def shown_at(times: Sequence[Fraction], second: Fraction) -> int:
+    """The number of the frame that is shown at a second, of frames at `times`; the first one's before it begins."""
+    return max(bisect.bisect_right(times, second + HAIR) - 1, 0)
+
+
 def _boundary(
     times: Sequence[Fraction], cuts: Sequence[int], at: int, stop: int, seconds: Fraction, *, shots: bool
 ) -> int:

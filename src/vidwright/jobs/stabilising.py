@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from vidwright.core import Frame, Needs, VideoInfo
-from vidwright.core.window import windows
+from vidwright.core.window import distinct, windows
 from vidwright.jobs.changes import Stabilise
 from vidwright.jobs.fill import Filler
 from vidwright.jobs.framing import filled
@@ -79,22 +79,24 @@ def _calmed(frames: Iterable[Frame], share: float) -> Generator[Frame]:
 
     for window in windows(looks(), CALM, is_cut=lambda look: look.cut):
         frame, look = waiting.popleft(), window[CALM]
-        calm_33 = _calm(list(dict.fromkeys(window)), look, share)
+        calm_33 = _calm(window, share)
         yield frame.with_data(
             _laid(frame.data, scaled(calm_33, (frame.height / look.small[0], frame.width / look.small[1])))
         )
 
 
-def _calm(shot: Sequence[_Look], look: _Look, share: float) -> Tensor:
-    """Where a calm camera would show the pixels of a frame of a `shot`, as a homography of its small picture."""
+def _calm(window: Sequence[_Look], share: float) -> Tensor:
+    """Where a calm camera would show the pixels of a window's middle frame, as a homography of its small picture."""
+    shot, at = distinct(window)
+    size = shot[at].small
     still_33 = torch.eye(3, dtype=torch.float64)
-    ways = chained([later.since(earlier) for earlier, later in pairwise(shot)], shot.index(look))
+    ways = chained([later.since(earlier) for earlier, later in pairwise(shot)], at)
     weight_N = weights(list(ways))
     mean_33 = (torch.stack(list(ways.values())) * weight_N[:, None, None]).sum(0)
-    far = furthest(mean_33, look.small)
+    far = furthest(mean_33, size)
     if far <= UNSURE:
         return still_33
-    wanted = min(share * (far - UNSURE), FURTHEST * look.small[0])
+    wanted = min(share * (far - UNSURE), FURTHEST * size[0])
     return torch.lerp(still_33, mean_33 / mean_33[2, 2], wanted / far)
 
 

@@ -11,14 +11,14 @@ Shapes: C = 3 channels, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vidwright.core import Frame, Needs
-from vidwright.core.window import windows
+from vidwright.core.window import distinct, windows
 from vidwright.jobs.beside import Beside
 from vidwright.nn.resample import stretched
 from vidwright.vision.carrying import further, looked_up, missed, still
@@ -54,15 +54,17 @@ def steadied(frames: Iterable[Frame], original: Beside, opacity: Callable[[Frame
 
     for window in windows(map(pair, frames), EVEN, is_cut=lambda each: each.frame.cut):
         middle = window[EVEN]
-        change_CHW = opacity(middle.frame) * (_evened(list(dict.fromkeys(window)), middle) - middle.delta)
+        change_CHW = opacity(middle.frame) * (_evened(window) - middle.delta)
         data = middle.frame.data.clone()
         data[:3] += change_CHW
         yield middle.frame.with_data(data)
 
 
-def _evened(shot: list[_Pair], middle: _Pair) -> Tensor:
-    """The mean of the differences of all frames of a `shot`, each as far as it is known where the `middle` one is."""
-    at, size = shot.index(middle), (middle.frame.height, middle.frame.width)
+def _evened(window: Sequence[_Pair]) -> Tensor:
+    """The mean of the differences of all frames of a window, each as far as it is known where the middle one is."""
+    shot, at = distinct(window)
+    middle = shot[at]
+    size = (middle.frame.height, middle.frame.width)
     total_CHW, weight_HW = middle.delta.clone(), torch.ones(size)
     for side in (range(at - 1, -1, -1), range(at + 1, len(shot))):
         way_3hw, last = still((middle.grey.shape[0], middle.grey.shape[1])), middle

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.core import Frame
-from vidwright.core.window import windows
+from vidwright.core.window import distinct, windows
 from vidwright.jobs.records import Records
 from vidwright.vision import masks
 from vidwright.vision.camera import camera_motion
@@ -72,9 +72,9 @@ def _shots(frames: Iterable[Frame]) -> Iterator[_Shot]:
             if shot is not None:
                 yield shot
             shot = _Shot(number, middle.size, (middle.grey.shape[0], middle.grey.shape[1]))
-        seen = list(dict.fromkeys(window))
+        seen, at = distinct(window)
         cameras = [each.camera for each in seen[1:]]
-        left_Chw = residual([each.picture for each in seen], cameras, seen.index(middle))
+        left_Chw = residual([each.picture for each in seen], cameras, at)
         moving_hw = moving(left_Chw)
         shot.add(middle.grey, moving_hw + (DARKER - 1) * shadowed(left_Chw, moving_hw))
     if shot is not None:

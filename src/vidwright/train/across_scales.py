@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from vidwright.data import degrade
 from vidwright.data.loader import Batch
+from vidwright.data.seeding import integer
 from vidwright.metrics.psnr import mean_psnr, psnr_y
 from vidwright.models.enhance import restorer
 from vidwright.nn.model import FrameModel
@@ -148,20 +149,18 @@ class AcrossScales:
         self, inputs: Sequence[Tensor], truths: Sequence[Tensor] | None, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """A crop of a window of `inputs` and of its middle frame in `truths`, mirrored and turned at random alike."""
-        piece, s = _integer(len(inputs), random), self._scale
-        number = _integer(len(inputs[piece]), random)
+        piece, s = integer(len(inputs), random), self._scale
+        number = integer(len(inputs[piece]), random)
         window = self._window(inputs[piece], number)
         height, width = (min(PATCH, side) for side in window.shape[-2:])
-        y, x = (
-            _integer(side - part + 1, random) for side, part in zip(window.shape[-2:], (height, width), strict=True)
-        )
+        y, x = (integer(side - part + 1, random) for side, part in zip(window.shape[-2:], (height, width), strict=True))
         window = window[..., y : y + height, x : x + width]
         truth = window[self._needs.warmup] if truths is None else truths[piece][number]
         if truths is not None:
             truth = truth[..., s * y : s * (y + height), s * x : s * (x + width)]
-        flips = [dim for dim in (-1, -2) if _integer(2, random)]
+        flips = [dim for dim in (-1, -2) if integer(2, random)]
         window, truth = window.flip(flips), truth.flip(flips)
-        return (window.mT, truth.mT) if height == width and _integer(2, random) else (window, truth)
+        return (window.mT, truth.mT) if height == width and integer(2, random) else (window, truth)
 
 
 @torch.inference_mode()
@@ -194,7 +193,3 @@ def _error(output_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:
     difference_BCHW = output_BCHW.float() - target_BCHW
     luma_BHW = luma(difference_BCHW)
     return difference_BCHW.square().mean() + luma_BHW.square().mean()
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

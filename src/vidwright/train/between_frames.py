@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vidwright.data import augment
 from vidwright.data.loader import Batch
+from vidwright.data.seeding import integer
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.nn.model import InterpolationModel
 from vidwright.train.adapt import MARGIN, OPTIMISER, divided
@@ -84,7 +85,7 @@ class BetweenFrames:
         longest = max(len(piece_TCHW) for piece_TCHW in self._learned) - 1
         chances = torch.tensor([often * (gap <= longest) for gap, often in GAPS])
         gap = GAPS[int(torch.multinomial(chances, 1, generator=random))][0]
-        between = 1 + _integer(gap - 1, random)
+        between = 1 + integer(gap - 1, random)
         places = [self._place(gap, random) for _ in range(PLACES)]
         clip = max(places, key=lambda place: float((place[0].float() - place[-1].float()).abs().mean()))
         clip = augment.flip(augment.reverse(clip, random), random)
@@ -95,10 +96,6 @@ class BetweenFrames:
     def _place(self, gap: int, random: torch.Generator) -> Tensor:
         """(gap + 1, 3, H, W) from anywhere in what is learned from."""
         long = [piece_TCHW for piece_TCHW in self._learned if len(piece_TCHW) > gap]
-        clip = augment.excerpt(long[_integer(len(long), random)], gap + 1, random)
+        clip = augment.excerpt(long[integer(len(long), random)], gap + 1, random)
         height, width = (min(PATCH, side) for side in clip.shape[-2:])
         return augment.crop(clip, (height, width), random)
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

@@ -38,6 +38,7 @@ from torch.nn import functional as F
 from vidwright.data import augment
 from vidwright.data.degrade import to_bytes
 from vidwright.data.loader import Batch
+from vidwright.data.seeding import integer
 from vidwright.models.enhance import cleaner
 from vidwright.nn.warp import inside, warp
 from vidwright.train.adapt import MARGIN as GAIN
@@ -160,8 +161,8 @@ class FrameToFrame:
 
     def _sample(self, random: torch.Generator) -> dict[str, Tensor]:
         """A crop of a window and of all that belongs to its middle frame, turned at random alike."""
-        piece = self._learned[_integer(len(self._learned), random)]
-        n = _integer(len(piece.targets), random)
+        piece = self._learned[integer(len(self._learned), random)]
+        n = integer(len(piece.targets), random)
         window = self._window(piece, n)
         trusted = piece.trusted[n].expand_as(piece.targets[n]).to(torch.uint8)
         whole = torch.cat([window, piece.plain[n : n + 1], piece.targets[n], trusted])
@@ -206,7 +207,3 @@ def align(net: cleaner.Net, piece_TCHW: Tensor, away: int) -> Aligned:
 
 def _smooth(x_NCHW: Tensor) -> Tensor:
     return F.avg_pool2d(x_NCHW, SQUARE, stride=1, padding=SQUARE // 2, count_include_pad=False)
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

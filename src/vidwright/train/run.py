@@ -19,7 +19,7 @@ from torch import nn
 
 from vidwright import models
 from vidwright.core.errors import Interrupted, JobFailed, ModelRefused, OutputExists, UsageError, VidwrightError
-from vidwright.core.files import explain_os_error
+from vidwright.core.files import make_folder
 from vidwright.core.memory import keep_heap_small
 from vidwright.data.fingerprint import digest
 from vidwright.data.loader import Share, batches
@@ -133,10 +133,7 @@ class _Run:
         return (self.setting.valid, "all") if self.setting.valid else (self.setting.data, "valid")
 
     def _open_log(self) -> Log:
-        try:
-            self.setting.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise explain_os_error(self.setting.out, error) from error
+        make_folder(self.setting.out)
         opened = Log(self.setting.out)
         opened.truncate(self.state.step)  # of a resumed run, or of one that was killed before its first checkpoint
         return opened

@@ -29,7 +29,7 @@ from vidwright.data.degrade import to_bytes
 from vidwright.data.holed import hidden, random_hole
 from vidwright.data.holes import KINDS
 from vidwright.data.loader import Batch
-from vidwright.data.seeding import generator
+from vidwright.data.seeding import generator, integer
 from vidwright.models.edit import completion
 from vidwright.train.adapt import OPTIMISER, divided
 from vidwright.train.completing import losses, psnr_inside
@@ -96,7 +96,7 @@ class WithinClip:
         """
         samples: list[Batch] = []
         while len(samples) < SAMPLES:
-            sample = self._sample(self._learned[_integer(len(self._learned), random)], random)
+            sample = self._sample(self._learned[integer(len(self._learned), random)], random)
             samples += [sample] if sample else []
         return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
 
@@ -123,7 +123,7 @@ class WithinClip:
             top, left = corner(moment.unknown[1, 0], size, random)
             crop = augment.flip(both[:, top : top + size[0], left : left + size[1]], random)
             clear_TCHW, own_T1HW = crop[:9].unflatten(0, (3, 3)), crop[9:, None].bool()
-            hole_T1HW = random_hole(KINDS[_integer(len(KINDS), random)], size, random)
+            hole_T1HW = random_hole(KINDS[integer(len(KINDS), random)], size, random)
             counted_1HW = hole_T1HW[1] & ~own_T1HW[1]
             if (~own_T1HW[1]).float().mean() >= KNOWN and counted_1HW.sum() >= KNOWN * hole_T1HW[1].sum():
                 unknown_T1HW = hole_T1HW | own_T1HW
@@ -135,9 +135,9 @@ class WithinClip:
 def corner(unknown_HW: Tensor, size: tuple[int, int], random: torch.Generator) -> tuple[int, int]:
     """Row and column where a window of `size` begins: with some unknown pixel in it, or anywhere if all are known."""
     places = unknown_HW.nonzero() if unknown_HW.any() else torch.ones_like(unknown_HW).nonzero()
-    place = places[_integer(len(places), random)].tolist()
+    place = places[integer(len(places), random)].tolist()
     top, left = (
-        min(max(at - _integer(side, random), 0), whole - side)
+        min(max(at - integer(side, random), 0), whole - side)
         for at, side, whole in zip(place, size, unknown_HW.shape, strict=True)
     )
     return top, left
@@ -158,7 +158,3 @@ def moments(piece_TCHW: Tensor) -> list[Moment]:
         moved_TCHW, _ = aligned(255 * unknown_T1HW.expand(-1, 3, -1, -1).to(torch.uint8), cameras_T33, (height, width))
         found.append(Moment(clear_TCHW, ~inside_T1HW | (moved_TCHW[:, :1] > 0)))
     return found
-
-
-def _integer(below: int, random: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=random))

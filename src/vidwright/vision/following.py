@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidwright.vision import masks
-from vidwright.vision.camera import places
+from vidwright.vision.camera import chained, places
 from vidwright.vision.flow import flow_between
 
 #: Rows of the pictures that are looked at.
@@ -51,16 +51,8 @@ def residual(pictures: Sequence[Tensor], cameras: Sequence[Tensor], at: int) -> 
     `cameras` (3, 3) lead from each picture to the next.
     """
     size = (pictures[at].shape[-2], pictures[at].shape[-1])
-    seen: list[Tensor] = []
-    for side in (-1, 1):
-        way_33 = torch.eye(3, dtype=torch.float64)
-        for far in range(1, max(OFFSETS) + 1):
-            s = at + side * far
-            if not 0 <= s < len(pictures):
-                break
-            way_33 = (cameras[s - 1] if side > 0 else torch.linalg.inv(cameras[s])) @ way_33
-            if far in OFFSETS:
-                seen.append(_aligned(pictures[s], way_33, size))
+    ways = chained(cameras, at)
+    seen = [_aligned(pictures[at + far], way_33, size) for far, way_33 in ways.items() if abs(far) in OFFSETS]
     if not seen:
         return torch.zeros(3, *size)
     background_CHW = torch.stack(seen).nanmedian(0).values

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from vidwright.vision.camera import aligned_flow, camera_motion, chained, places, scaled
+from vidwright.vision.carrying import sampled
 from vidwright.vision.flow import small_grey, small_size
 from vidwright.vision.membrane import membrane
 
@@ -167,9 +168,9 @@ def by_flow(window: Sequence[Shown], motions: Sequence[Motion], at: int, part: P
         colour_hwC, hops_hw = torch.zeros_like(total_hwC), torch.zeros_like(weight_hw)
         for hop, s in enumerate(_path(at, way, len(window)), start=1):
             there, back = _flows(motions, s, way)
-            step_2hw = _at(there, point_2hw)
+            step_2hw = sampled(there, point_2hw)
             point_2hw = point_2hw + step_2hw
-            missed_hw = (step_2hw + _at(back, point_2hw)).square().sum(0)
+            missed_hw = (step_2hw + sampled(back, point_2hw)).square().sum(0)
             alive_hw &= missed_hw < MISSED**2
             where_2hw = (point_2hw + 0.5) * factor_211 - 0.5
             lands_hw = alive_hw & (hop >= first_hw) & window[s].seen(where_2hw)
@@ -242,11 +243,3 @@ def _path(at: int, way: int, length: int) -> range:
 def _flows(motions: Sequence[Motion], s: int, way: int) -> tuple[Tensor, Tensor]:
     """Flow to frame `s` from the one before it on the way, and back."""
     return (motions[s - 1].forth, motions[s - 1].back) if way > 0 else (motions[s].back, motions[s].forth)
-
-
-def _at(flow_2HW: Tensor, point_2hw: Tensor) -> Tensor:
-    x_hw, y_hw = point_2hw.numpy()
-    planes = [
-        cv2.remap(plane, x_hw, y_hw, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in flow_2HW.numpy()
-    ]
-    return torch.from_numpy(np.stack(planes))
