@@ -21,7 +21,7 @@ from vidwright.train import recipe
 from vidwright.train.recipes import flow
 from vidwright.train.run import Setting, run
 
-ALONE = partial(flow.frame_loss, none=0.4, past=0.25)
+ALONE = partial(flow.frame_loss, alone=2, none=0.4, past=0.25)
 
 
 class Seen(torch.nn.Module):
@@ -70,11 +70,11 @@ def test_frames_alone_have_all_kinds_of_neighbours(data):
 
 def test_windows_have_given_frames_and_each_its_noise(data):
     x, t, near, _, _ = shown(data, flow.window_loss)
-    assert x.shape == (16, 8, 1, 32, 32)
+    assert x.shape == (64, 8, 1, 32, 32)
     spread = torch.stack([row[row < 1].max() - row[row < 1].min() for row in t])
     assert bool((spread == 0).any() and (spread > 0).any())
     assert bool((t < 1).any(dim=1).all()) and bool((t == 1).any())
-    assert near.times.shape == (16, 8, 6)
+    assert near.times.shape == (64, 8, 6)
 
 
 def test_what_is_given_costs_nothing(data):
@@ -100,7 +100,7 @@ def test_a_run_learns_and_says_what_continuations_cost(data, tmp_path):
     }  # fmt: skip
     assert (found.metrics.pop("velocity") or 0) > 0
     assert all(value is not None and 0 < value < 1 for value in found.metrics.values())
-    assert found.pictures["classes"].shape == (1, 10 * 16, 4 * 16)
+    assert found.pictures["samples"].shape == (1, 10 * 16, 4 * 16)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 
 import torch
@@ -34,6 +34,9 @@ LEARNING_RATE, DECAY = 3e-4, 0.995
 #: How strictly samples keep to their class.
 GUIDANCE = 2.0
 GROUPS, HEADS = 8, 4
+#: Seconds of processor time in which the pace of a CPU is found.
+PACED = 30.0
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ class UNet(nn.Module):
         """Of clips after `step` of `TIMES` steps of noise; a label of -1 says nothing."""
         frames = x_BTCHW.shape[1]
         half = self.shape.width // 2
-        angle_BF = step_B[:, None] * torch.exp(-math.log(10_000) * torch.arange(half) / (half - 1))
+        rate_F = torch.exp(-math.log(10_000) * torch.arange(half, device=step_B.device) / (half - 1))
+        angle_BF = step_B[:, None] * rate_F
         label_B = torch.where(label_B < 0, self.shape.classes, label_B)
         told_BV = self.time(torch.cat([angle_BF.sin(), angle_BF.cos()], dim=1)) + self.labels(label_B)
         told_NV = told_BV.repeat_interleave(frames, dim=0)
@@ -147,21 +151,42 @@ class Trained:
 
 
 def trained(
-    samples: Samples, seconds: float, *, shape: Shape | None = None, watch: Callable[[int, float], None] | None = None
+    samples: Samples,
+    seconds: float,
+    *,
+    shape: Shape | None = None,
+    device: torch.device = CPU,
+    watch: Callable[[int, float], None] | None = None,
 ) -> Trained:
-    """A network after so many seconds of processor time on clips of `samples`; its average over steps.
+    """A network after so many seconds of a CPU's time on clips of `samples`; its average over steps.
 
+    On an accelerator it learns from as many clips as it would in that time on the CPU, by its pace in `PACED` seconds.
     `watch` is told of each step and its loss.
     """
+    if device.type == "cpu":
+        return _trained(samples, lambda seen, spent: spent >= seconds, shape or Shape(), device, watch)
+    paced = trained(samples, PACED, shape=shape)
+    clips = seconds * paced.clips / paced.seconds
+    made = _trained(samples, lambda seen, spent: seen >= clips, shape or Shape(), device, watch)
+    return replace(made, seconds=seconds)
+
+
+def _trained(
+    samples: Samples,
+    enough: Callable[[int, float], bool],
+    shape: Shape,
+    device: torch.device,
+    watch: Callable[[int, float], None] | None,
+) -> Trained:
     torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-    net = UNet(shape or Shape())
+    net = UNet(shape).to(device)
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY))
     optimiser = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     spent, seen = 0.0, 0
     for number in count():
         batch = [samples.sample(0, number * BATCH + k) for k in range(BATCH)]
         began = time.process_time()
-        clip_BTCHW = torch.stack([each["clip"] for each in batch]).float().div(127.5).sub(1)
+        clip_BTCHW = torch.stack([each["clip"] for each in batch]).to(device).float().div(127.5).sub(1)
         label_B = torch.stack([each["labels"][0] for each in batch])
         loss = _loss(net, clip_BTCHW, label_B, generator(1, number))
         optimiser.zero_grad(set_to_none=True)
@@ -171,7 +196,7 @@ def trained(
         spent, seen = spent + time.process_time() - began, seen + BATCH
         if watch is not None:
             watch(number + 1, float(loss.detach()))
-        if spent >= seconds:
+        if enough(seen, spent):
             break
     assert isinstance(average.module, UNet)
     return Trained(average.module.eval(), seen, spent)
@@ -181,10 +206,12 @@ def trained(
 def sampled(net: UNet, labels: Tensor, frames: int, side: int, seeds: Sequence[int], *, number: int = STEPS) -> Tensor:
     """Clips (B, T, C, H, W) in [0, 1] of classes, each from its own seed, in a number of steps."""
     sources = [torch.Generator().manual_seed(seed) for seed in seeds]
-    x_BTCHW = torch.stack([torch.randn(frames, 1, side, side, generator=source) for source in sources])
+    device = net.entry.weight.device
+    x_BTCHW = torch.stack([torch.randn(frames, 1, side, side, generator=source) for source in sources]).to(device)
+    labels = labels.to(device)
     steps = torch.linspace(TIMES - 1, 0, number + 1).round()
     for now, then in pairwise(steps.tolist()):
-        step_B = torch.full((len(labels),), now)
+        step_B = torch.full((len(labels),), now, device=device)
         noise = net(x_BTCHW, step_B, labels)
         untold = net(x_BTCHW, step_B, torch.full_like(labels, -1))
         noise = untold + GUIDANCE * (noise - untold)
@@ -193,14 +220,14 @@ def sampled(net: UNet, labels: Tensor, frames: int, side: int, seeds: Sequence[i
         noise = (x_BTCHW - signal * clean) / spread
         signal, spread = _share(torch.tensor(then))
         x_BTCHW = signal * clean + spread * noise
-    return (x_BTCHW + 1).div(2).clamp(0, 1)
+    return (x_BTCHW + 1).div(2).clamp(0, 1).cpu()
 
 
 def _loss(net: UNet, clip_BTCHW: Tensor, label_B: Tensor, random: torch.Generator) -> Tensor:
-    step_B = torch.randint(TIMES, (len(clip_BTCHW),), generator=random).float()
-    noise = torch.randn(clip_BTCHW.shape, generator=random)
+    step_B = torch.randint(TIMES, (len(clip_BTCHW),), generator=random).float().to(clip_BTCHW.device)
+    noise = torch.randn(clip_BTCHW.shape, generator=random).to(clip_BTCHW.device)
     signal, spread = (share[:, None, None, None, None] for share in _share(step_B))
-    label_B = torch.where(torch.rand(len(label_B), generator=random) < UNTOLD, -1, label_B)
+    label_B = torch.where(torch.rand(len(label_B), generator=random) < UNTOLD, -1, label_B).to(clip_BTCHW.device)
     return F.l1_loss(net(signal * clip_BTCHW + spread * noise, step_B, label_B), noise)
 
 

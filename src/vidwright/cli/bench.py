@@ -113,6 +113,7 @@ def generate(
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
     rival: float | None = None,
+    device: str = "cpu",
     i3d: Path | None = None,
     contact_sheet: Path | None = None,
     json: Path | None = None,
@@ -137,6 +138,8 @@ def generate(
         A few clips, once, and none at once.
     rival
         Train a U-Net diffusion for so many minutes of processor time, and measure it beside.
+    device
+        Where it is trained: on an accelerator with as many clips as the CPU would get through in that time.
     i3d
         Weights of I3D, a safetensors file with the names of rgb_imagenet: measures FVD and KVD as well.
     contact_sheet
@@ -151,7 +154,7 @@ def generate(
     found: list[Figure] = []
     sheet: list[list[Tensor]] = []
     count, rounds = (QUICK, 1) if quick else (clips, seeds)
-    for measured, shown in _measurements(data, like or [], model, reader, count, rounds, rival, i3d):
+    for measured, shown in _measurements(data, like or [], model, reader, count, rounds, rival, device, i3d):
         if contact_sheet is not None:
             sheet += shown()
             write_atomic(contact_sheet, drawn(sheet))
@@ -170,6 +173,7 @@ def _measurements(
     clips: int,
     seeds: int,
     rival: float | None,
+    device: str,
     i3d: Path | None,
 ) -> Iterator[tuple[Iterator[Figure], Callable[[], list[list[Tensor]]]]]:
     """What there is to measure, each with what it can show of it."""
@@ -183,7 +187,8 @@ def _measurements(
         else:
             real = real_clips(data, clips)
             measured = figures(net, reads, real, seeds=seeds, joint=clips > QUICK, i3d=i3d)
-            other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds)
+            where = models.resolve_device(device)
+            other = [] if rival is None else unet(reads, real, data, minutes=rival, seeds=seeds, device=where)
             every = itertools.chain(measured, modes.promises(net), pace(net, data), other)
             yield every, lambda: modes.pictures(list(modes.rows(net, real)))
     patches = models.load("generate/patches", kind=PatchesNet)  # which has no weights
