@@ -108,7 +108,7 @@ def generate(
     data: Path | None = None,
     like: Annotated[list[Path] | None, Parameter(negative=())] = None,
     model: str = "flow:digits32",
-    reader: str | None = None,
+    reader: str = "cnn_lstm:still",
     clips: int = 256,
     seeds: int = 3,
     quick: Annotated[bool, Parameter(negative=())] = False,
@@ -129,7 +129,7 @@ def generate(
     model
         Weights of flow for one digit in 32x32, or two in 64x64: a shipped set or a file.
     reader
-        Weights of cnn_lstm that name the digit of a picture, or both of a clip; those of one digit are shipped.
+        Weights of cnn_lstm that name the digit of a picture of 32x32.
     clips
         How many are made for each figure and seed.
     seeds
@@ -169,7 +169,7 @@ def _measurements(
     data: Path | None,
     like: list[Path],
     model: str,
-    reader: str | None,
+    reader: str,
     clips: int,
     seeds: int,
     rival: float | None,
@@ -179,10 +179,8 @@ def _measurements(
     """What there is to measure, each with what it can show of it."""
     if data is not None:
         net = models.load(*models.parse("generate", model), kind=FlowNet, device="cpu", dtype="fp32")
-        one = net.config.side == SIZE[0]
-        named = models.parse("generate", reader or f"cnn_lstm:{'still' if one else 'pair'}")
-        reads = models.load(*named, kind=nn.Module, device="cpu", dtype="fp32")
-        if not one:
+        reads = models.load(*models.parse("generate", reader), kind=nn.Module, device="cpu", dtype="fp32")
+        if net.config.side != SIZE[0]:
             yield pairs.figures(net, reads, data, clips=clips, seeds=seeds), partial(pairs.rows, net)
         else:
             real = real_clips(data, clips)
