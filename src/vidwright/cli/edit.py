@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from pydantic import TypeAdapter, ValidationError
@@ -110,14 +110,15 @@ class PutOptions:
 
     def puts(self) -> list[Put]:
         """What was asked for, in its order. Raises `UsageError`."""
-        puts: list[Put] = [Loop(seconds=self.loop)] if self.loop is not None else []
+        puts: list[Put] = [_put("--loop", Loop, seconds=self.loop)] if self.loop is not None else []
         puts += [Fill(model=self.model)] * bool(self.remove)
         puts += [Keys(keys=_keys(self.key))] if self.key else []
         puts += [Keys(keys=_keys(self.recolour), colour=True)] if self.recolour else []
         puts += [Colours(path=self.colours_of)] if self.colours_of else []
         puts += [Picture(path=self.put, match=self.match)] if self.put else []
         puts += [Steady(path=self.consistent_with)] if self.consistent_with else []
-        puts += [Stabilise(share=self.stabilise, model=self.model)] if self.stabilise is not None else []
+        if self.stabilise is not None:
+            puts.append(_put("--stabilise", Stabilise, share=self.stabilise, model=self.model))
         puts += [Border(aspect=self.outpaint, model=self.model)] if self.outpaint else []
         puts += [Border(sides=_four(self.expand), model=self.model)] if self.expand else []
         puts += [Crop(aspect=self.reframe)] if self.reframe else []
@@ -129,6 +130,15 @@ class PutOptions:
         region = _region(self.remove or where.region, where, source, max_pixels, grown=bool(self.remove))
         own = [Change(region=region, put=put, strength=where.strength, feather=where.feather) for put in self.puts()]
         return (*(() if self.edits is None else _read(self.edits)), *own)
+
+
+def _put(option: str, kind: type[Loop | Stabilise], **fields: Any) -> Put:
+    """What an option asks for whose field has another name. Raises `UsageError` that names the option."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{option} {first['input']}", first["msg"], "see `vidwright edit --help`") from error
 
 
 def edit(
