@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import scenes
 from vidwright.core.errors import BadInput
@@ -64,6 +65,17 @@ def test_validation_is_cut_out_and_nothing_else(dataset):
     clip = samples.sample(0, 0)["clip"]
     places = (windows == clip[0][None, :, None, None]).all(-1).all(-1).all(1).nonzero().tolist()
     assert any(torch.equal(whole[t : t + 8, :, y : y + 32, x : x + 32], clip) for t, y, x in places)
+
+
+def test_footage_is_shrunk_before_it_is_cut_out(dataset):
+    """To half of its sides: each pixel the mean of four, and the square is half of what it was."""
+    clip = Excerpts(dataset, "valid", frames=8, size=32, shorter=32).sample(0, 0)["clip"]
+    whole = Clips(open_shots(dataset, "valid")).frames(0)
+    half = F.avg_pool2d(whole.float(), 2).round().to(torch.uint8)
+    found = [torch.equal(half[t : t + 8, :, :, x : x + 32], clip) for t in range(len(half) - 7) for x in range(17)]
+    assert any(found)
+    with pytest.raises(BadInput, match="65 x 65"):
+        Excerpts(dataset, "train", frames=2, size=32, shorter=65)
 
 
 def test_shots_that_are_too_small(dataset):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import scenes
 from mnist import write_mnist
 from vidwright import models
 from vidwright.data.seeding import generator
@@ -101,6 +102,18 @@ def test_a_run_learns_and_says_what_continuations_cost(data, tmp_path):
     assert (found.metrics.pop("velocity") or 0) > 0
     assert all(value is not None and 0 < value < 1 for value in found.metrics.values())
     assert found.pictures["samples"].shape == (1, 10 * 16, 4 * 16)
+
+
+def test_any_clips_are_learned_in_colour_without_a_class(tmp_path):
+    for number in range(2):
+        scenes.write(tmp_path / f"take{number}x.mp4", scenes.scene(number, 12, (48, 32)))
+    task = flow.Footage(size=16, frames=4, rows=20, alone=2)
+    small = replace(flow.clips().config, widths=(8, 8), tokens=16, depth=1, heads=1, length=4, side=16)
+    made = replace(flow.clips(), task=task, config=small, budget=recipe.Budget(steps=2), batch=4, validations=1)
+    setting = Setting(tmp_path, tmp_path / "run", valid=tmp_path, device="cpu")
+    found = run(replace(made, validate_on=2), setting, stop=threading.Event())
+    assert (found.metrics["velocity"] or 0) > 0
+    assert found.pictures["samples"].shape == (3, flow.ROWS * 16, 4 * 16)
 
 
 @pytest.mark.slow
