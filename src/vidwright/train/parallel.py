@@ -7,14 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -78,6 +76,8 @@ def join_world(device: torch.device) -> Generator[World]:
 
 def shard(net: nn.Module, world: World) -> None:
     """Spread the parameters over the processes, block by block, in place: FSDP2."""
+    from torch.distributed.fsdp import fully_shard  # a second, which commands that train in one process need not wait
+
     mesh = init_device_mesh(world.device.type, (world.size,))
     lists = [module for module in net.modules() if isinstance(module, nn.ModuleList)]
     for block in (block for blocks in reversed(lists) for block in blocks):  # what is inside comes first
@@ -88,8 +88,7 @@ def shard(net: nn.Module, world: World) -> None:
 
 def replicate(net: nn.Module, world: World) -> nn.Module:
     """The network as a module whose gradients are averaged over the processes; with one process the network itself."""
-    sharded = any(isinstance(p, DTensor) for p in net.parameters())
-    return net if world.size == 1 or sharded else DistributedDataParallel(net)
+    return net if world.size == 1 or any(map(_is_spread, net.parameters())) else DistributedDataParallel(net)
 
 
 def without_sync(model: nn.Module, last: bool) -> Any:
@@ -99,4 +98,9 @@ def without_sync(model: nn.Module, last: bool) -> Any:
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor that may be spread over the processes, as one; all processes call it together."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return cast(Any, tensor).full_tensor() if _is_spread(tensor) else tensor
+
+
+def _is_spread(tensor: Tensor) -> bool:
+    """Whether it is a `DTensor`, told without its module, which takes a second to import."""
+    return hasattr(tensor, "full_tensor")
