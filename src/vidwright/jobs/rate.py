@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator  # pyright: ignore[reportMissingTypeStubs]
 
 #: Octaves of bytes that an octave of the quantiser's step saves, and quality that it costs, where nothing is known yet.
 SAVED, COST = 0.9, 3.0
@@ -68,17 +68,18 @@ class Curve:
         found = {point.crf: point for point in sorted(points, key=lambda point: point.crf)}
         self._grid = grid
         self._steps = [grid.octaves(crf) for crf in found]
-        self._octaves = [math.log2(point.bytes) for point in found.values()]
         self._qualities = [point.quality for point in found.values()]
+        self._octaves_at = _through(self._steps, [math.log2(point.bytes) for point in found.values()], -SAVED)
+        self._quality_at = _through(self._steps, self._qualities, -cost)
         self._cost = cost
 
     def octaves(self, crf: float) -> float:
         """The logarithm to base 2 of the bytes at `crf`."""
-        return _at(self._steps, self._octaves, self._grid.octaves(crf), -SAVED)
+        return self._octaves_at(self._grid.octaves(crf))
 
     def quality(self, crf: float) -> float:
         """The quality at `crf`."""
-        return _at(self._steps, self._qualities, self._grid.octaves(crf), -self._cost)
+        return self._quality_at(self._grid.octaves(crf))
 
     def crf_of_octaves(self, octaves: float) -> float:
         """The CRF, not rounded, at which there are so many."""
@@ -129,17 +130,17 @@ def for_size(tried: Mapping[int, Sequence[Point]], aim: float, grid: Grid, *, sh
     `shape` is how the bytes of the whole film fall.
     """
 
+    bytes_at = {shot: _bytes(points, grid, shape) for shot, points in tried.items()}
+
     def total(crf: float) -> float:
-        return sum(_bytes(points, crf, grid, shape) for points in tried.values())
+        return sum(each(crf) for each in bytes_at.values())
 
     common = _solved(lambda crf: math.log2(total(crf)) - math.log2(aim), grid)
     low = grid.down(common)
     high = min(low + grid.step, grid.most)
     chosen = dict.fromkeys(tried, high)
     spent = total(high)
-    steps = {
-        shot: _bytes(points, low, grid, shape) - _bytes(points, high, grid, shape) for shot, points in tried.items()
-    }
+    steps = {shot: each(low) - each(high) for shot, each in bytes_at.items()}
     for shot, more in sorted(steps.items(), key=lambda step: -step[1]):  # the small ones fill what the large ones leave
         if spent + more <= aim:
             chosen[shot], spent = low, spent + more
@@ -184,23 +185,37 @@ def _units(point: Point, unit: int) -> int:
     return -(-point.bytes // unit)
 
 
-def _bytes(points: Sequence[Point], crf: float, grid: Grid, shape: Curve) -> float:
-    """Bytes of a shot at `crf`: bent as the film is, through the points that the shot itself has."""
+def _bytes(points: Sequence[Point], grid: Grid, shape: Curve) -> Callable[[float], float]:
+    """Bytes of a shot at a CRF: bent as the film is, through the points that the shot itself has."""
     known = {point.crf: point.bytes for point in sorted(points, key=lambda point: point.crf)}
     steps = [grid.octaves(crf) for crf in known]
-    apart = [math.log2(size) - shape.octaves(crf) for crf, size in known.items()]
-    return 2 ** (shape.octaves(crf) + _at(steps, apart, grid.octaves(crf), 0.0))
+    apart = _through(steps, [math.log2(size) - shape.octaves(crf) for crf, size in known.items()], 0.0)
+    return lambda crf: 2 ** (shape.octaves(crf) + apart(grid.octaves(crf)))
 
 
-def _at(xs: Sequence[float], ys: Sequence[float], x: float, slope: float) -> float:
-    """Through all points by a curve that keeps to their monotony, and straight on beyond them."""
-    if len(xs) == 1:
-        return ys[0] + slope * (x - xs[0])
-    if x <= xs[0]:
-        return ys[0] + (x - xs[0]) * _slope(xs, ys, 0)
-    if x >= xs[-1]:
-        return ys[-1] + (x - xs[-1]) * _slope(xs, ys, -2)
-    return float(PchipInterpolator(np.asarray(xs), np.asarray(ys))(x))
+def _through(xs: Sequence[float], ys: Sequence[float], slope: float) -> Callable[[float], float]:
+    """A curve through all points that keeps to their monotony, and straight on beyond them.
+
+    Its slope is `slope` where there is one point only. Without any it is not to be asked.
+    """
+    if len(xs) < 2:
+        return lambda x: ys[0] + slope * (x - xs[0])
+
+    @cache
+    def inside() -> Callable[[float], Any]:
+        # Half a second, which commands without a target need not wait.
+        from scipy.interpolate import PchipInterpolator  # pyright: ignore[reportMissingTypeStubs]
+
+        return PchipInterpolator(np.asarray(xs), np.asarray(ys))
+
+    def at(x: float) -> float:
+        if x <= xs[0]:
+            return ys[0] + (x - xs[0]) * _slope(xs, ys, 0)
+        if x >= xs[-1]:
+            return ys[-1] + (x - xs[-1]) * _slope(xs, ys, -2)
+        return float(inside()(x))
+
+    return at
 
 
 def _slope(xs: Sequence[float], ys: Sequence[float], at: int) -> float:
