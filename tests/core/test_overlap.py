@@ -8,6 +8,7 @@ import time
 import pytest
 
 from vidwright.core.overlap import overlap, spread
+from waiting import until
 
 
 class Source:
@@ -60,11 +61,16 @@ def test_a_source_that_cannot_even_begin_raises():
         next(overlap(Broken(), depth=1))
 
 
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("taken", [1, 5])
-def test_stopping_early_closes_the_source(taken):
+def test_stopping_early_closes_the_source(taken, depth, waits):
+    """Whatever the thread is at, and when it waits for room."""
     source = Source(1000)
-    items = overlap(source, depth=3)
+    items = overlap(source, depth=depth)
     assert [next(items) for _ in range(taken)] == list(range(taken))
+    if waits:
+        until(lambda: source.given == taken + depth + 1, 5)
     items.close()
     assert source.closed.is_set() and not running()
     assert source.given < 20
@@ -74,9 +80,7 @@ def test_look_ahead_is_bounded_and_used():
     source = Source(100)
     items = overlap(source, depth=3)
     next(items)
-    deadline = time.monotonic() + 5
-    while source.given < 5 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: source.given >= 5, 5)
     time.sleep(0.1)
     assert source.given == 1 + 3 + 1  # taken, waiting, and one in the thread's hand
     items.close()

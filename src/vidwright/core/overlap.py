@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -24,22 +25,15 @@ def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> 
     waiting: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
-    def put(item: tuple[T] | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
     def produce() -> None:
         try:
             for item in source:
-                put((item,))
+                waiting.put((item,))
                 if stop.is_set():
-                    break
-            put(None)
+                    return
+            waiting.put(None)
         except BaseException as error:  # handed to the consumer, which raises it
-            put(error)
+            waiting.put(error)
         finally:
             if (close := getattr(source, "close", None)) is not None:
                 close()
@@ -57,6 +51,9 @@ def overlap(items: Iterable[T], *, depth: int, timeout: float | None = None) -> 
         raise TimeoutError(f"nothing came for {timeout} seconds") from None
     finally:
         stop.set()
+        with suppress(queue.Empty):  # room for the one thing that the thread may still put there
+            while True:
+                waiting.get_nowait()
         worker.join(patience)
 
 
