@@ -13,6 +13,7 @@ import inspect
 import itertools
 import time
 from fractions import Fraction
+from functools import cache
 
 import pytest
 import torch
@@ -30,19 +31,25 @@ NAMES = [*models.names(), "enhance/_template"]
 def pytest_generate_tests(metafunc) -> None:
     """Every model is asked for what its kind promises."""
     if "name" in metafunc.fixturenames:
-        kinds = {
-            "net": [name for name in NAMES if isinstance(built(name), FrameModel)],
-            "interpolator": [name for name in NAMES if isinstance(built(name), InterpolationModel)],
-            "completer": [name for name in NAMES if isinstance(built(name), CompletionModel)],
-            "generator": [name for name in NAMES if name.startswith("generate/") and alone(name)],
-        }
-        asked = next((names for fixture, names in kinds.items() if fixture in metafunc.fixturenames), NAMES)
+        asked = next((names for fixture, names in kinds().items() if fixture in metafunc.fixturenames), NAMES)
         metafunc.parametrize("name", asked)
 
 
-def alone(name: str) -> bool:
+@cache
+def kinds() -> dict[str, list[str]]:
+    """The names of the models of each kind, by the fixture that such a model is."""
+    nets = {name: built(titled(name)) for name in NAMES}
+    return {
+        "net": [name for name, net in nets.items() if isinstance(net, FrameModel)],
+        "interpolator": [name for name, net in nets.items() if isinstance(net, InterpolationModel)],
+        "completer": [name for name, net in nets.items() if isinstance(net, CompletionModel)],
+        "generator": [name for name, net in nets.items() if name.startswith("generate/") and alone(net)],
+    }
+
+
+def alone(net: nn.Module) -> bool:
     """Whether a generator needs nothing to begin with."""
-    asked = inspect.signature(built(name).sample).parameters.values()
+    asked = inspect.signature(net.sample).parameters.values()
     return {each.name for each in asked if each.default is each.empty} == {"length", "size", "seed"}
 
 
@@ -50,9 +57,8 @@ def titled(name: str) -> Card:
     return importlib.import_module(f"vidwright.models.{name.replace('/', '.')}").CARD
 
 
-def built(name: str) -> nn.Module:
-    page = titled(name)
-    return page.build(page.config())
+def built(card: Card) -> nn.Module:
+    return card.build(card.config())
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def net(card) -> nn.Module:
 
 def ready(card: Card) -> nn.Module:
     """The network as `models.load` would give it in fp32, with random weights."""
-    return randomise(card.build(card.config())).eval().requires_grad_(False)
+    return randomise(built(card)).eval().requires_grad_(False)
 
 
 def frames(count: int, size: tuple[int, int] = (10, 12), *, cuts: tuple[int, ...] = (), seed: int = 0) -> list[Frame]:
@@ -113,7 +119,7 @@ def test_the_card_is_complete(name, card):
     assert card.paper and card.licence
     assert dataclasses.is_dataclass(card.config) and card.config.__dataclass_params__.frozen
     assert dataclasses.asdict(card.config()) is not None  # every setting has a default
-    has_parameters = any(True for _ in card.build(card.config()).parameters())
+    has_parameters = any(True for _ in built(card).parameters())
     assert has_parameters or not card.weights
 
 
@@ -125,7 +131,7 @@ def test_the_weights_on_the_card_are_shipped_and_fit(name, card):
 
 def test_it_builds_in_a_second(card):
     began = time.process_time()
-    net = card.build(card.config())
+    net = built(card)
     assert time.process_time() - began < 1
     assert {p.device.type for p in net.parameters()} <= {"cpu"}
 
@@ -206,7 +212,7 @@ def test_the_same_frames_give_the_same_frames(card, net):
 
 
 def test_weights_go_through_a_file_unchanged(card, net, tmp_path):
-    net, other = randomise(card.build(card.config())), randomise(card.build(card.config()), seed=1)
+    net, other = randomise(built(card)), randomise(built(card), seed=1)
     path = tmp_path / "weights.safetensors"
     save_weights(path, net.state_dict(), {"model": "test"})
     fit(path, read_weights(path)[0], other)
@@ -216,7 +222,7 @@ def test_weights_go_through_a_file_unchanged(card, net, tmp_path):
 
 def test_it_learns(card, net):
     """Gradients reach every parameter, or there is none."""
-    net = randomise(card.build(card.config()))
+    net = randomise(built(card))
     window = torch.rand(1, net.needs.warmup + 1 + net.needs.lookahead, 3, 6, 6)
     out = net(window)
     if any(True for _ in net.parameters()):
@@ -278,7 +284,7 @@ def test_between_is_forward(interpolator):
 
 def test_an_interpolator_learns(card, interpolator):
     """Gradients reach every parameter."""
-    interpolator = randomise(card.build(card.config()))
+    interpolator = randomise(built(card))
     interpolator(torch.rand(2, 2, 3, 24, 24), torch.tensor([0.25, 0.5])).square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in interpolator.parameters())
 
@@ -322,7 +328,7 @@ def test_what_lies_beyond_reach_does_not_change_what_is_made(completer):
 
 def test_a_completer_learns(card, completer):
     """Gradients reach every parameter."""
-    completer = randomise(card.build(card.config()))
+    completer = randomise(built(card))
     completer(*holed((24, 24))).square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in completer.parameters())
 
