@@ -34,7 +34,7 @@ from vidwright.train.report import write_report
 from vidwright.train.rivals import NET, Rivals
 from vidwright.train.state import State
 from vidwright.train.task import Contested, Evaluation
-from vidwright.train.throughput import flops_of, peak_flops
+from vidwright.train.throughput import MEASURED, flops_of, peak_flops
 from vidwright.weights.store import fit, read_weights, save_weights
 
 #: Wall clock between checkpoints.
@@ -286,7 +286,8 @@ class _Run:
             losses = losses_of(self.state.net, batch, self.recipe.task.objective, self.dtype)
             torch.stack(list(losses.values())).sum().backward()
 
-        self._write("throughput", flops_per_step=flops_of(step), peak_flops=peak_flops(step))
+        patience = min(MEASURED, self.state.seconds / 10)  # a run of seconds is not kept waiting for seconds
+        self._write("throughput", flops_per_step=flops_of(step), peak_flops=peak_flops(step, seconds=patience))
         for one in self.state.optimisers:
             one.zero_grad(set_to_none=True)
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+#: Seconds that a rate is measured for.
+MEASURED = 2.0
 #: Windows the measured time is divided into; the best of them counts, because others can only make it slower.
 _WINDOWS = 10
 
@@ -142,7 +144,7 @@ def bare_loop(convolutions: Sequence[Convolution]) -> Callable[[], None]:
     return step
 
 
-def speed_of(step: Callable[[], object], *, device: torch.device | str = "cpu", seconds: float = 2.0) -> Speed:
+def speed_of(step: Callable[[], object], *, device: torch.device | str = "cpu", seconds: float = MEASURED) -> Speed:
     """The best `Speed` of `step` in windows that fill about `seconds`, after two calls that warm up."""
     kind = torch.device(device).type
     flops = flops_of(step)
@@ -165,7 +167,7 @@ def _timed(step: Callable[[], object], count: int, kind: str) -> tuple[float, fl
     return max(time.perf_counter() - began, 1e-9), max(time.process_time() - used, 1e-9)
 
 
-def peak_flops(step: Callable[[], object], *, seconds: float = 2.0) -> float | None:
+def peak_flops(step: Callable[[], object], *, seconds: float = MEASURED) -> float | None:
     """FLOP per second, by the clock, of the `bare_loop` of a training step's convolutions; None when it has none."""
     convolutions = convolutions_of(step)
     if not convolutions:
