@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,14 @@ def each(paths: list[Path]):
     return pytest.mark.parametrize("path", paths, ids=name)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def calls(path: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
 
 
 def writes(call: ast.Call) -> bool:
@@ -66,20 +73,20 @@ def test_files_are_short(path):
 
 @each(FILES)
 def test_functions_are_short(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, node.name
 
 
 @each(FILES)
 def test_every_file_says_what_it_is(path):
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     assert not tree.body or ast.get_docstring(tree)
 
 
 @each(FILES)
 def test_nothing_runs_what_a_file_says(path):
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in ast.walk(tree):
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
