@@ -1,6 +1,24 @@
 """What holds before any test is imported."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from forked import Forks
 
 # As the command does: idle OpenMP threads spin by default, and starve whatever else runs on the machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """One process that has imported everything, for all tests that run jobs in forks of it."""
+    from forked import Forks  # imports torch, which finds the environment as it is set above
+
+    with Forks() as forks:
+        yield forks

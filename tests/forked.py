@@ -26,7 +26,7 @@ from vidwright.train.recipe import Recipe
 
 
 class Forks:
-    """Used as a context manager; each `run` is one fork."""
+    """Used as a context manager, by the fixture `forks`; each `run` is one fork."""
 
     def __enter__(self) -> Forks:
         self._process = subprocess.Popen(
@@ -48,7 +48,7 @@ class Forks:
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
-        print(json.dumps(order), file=self._process.stdin, flush=True)
+        print(json.dumps(order | {"environment": dict(os.environ)}), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
     def __exit__(self, *_: object) -> None:
@@ -78,6 +78,7 @@ def _work(order: dict[str, Any], results: int) -> None:
     from vidwright.jobs.work import Local
 
     torch.set_num_threads(1)
+    os.environ.update(order["environment"])  # as the test has it now, and not as it was when the server was started
     if "train" in order:
         return _train(order["train"])
     planning.SEGMENT_SECONDS = generating.SEGMENT_SECONDS = Fraction(order["segment"])

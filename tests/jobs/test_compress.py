@@ -14,7 +14,6 @@ import pytest
 
 import media
 from doing import listing, pictures
-from forked import Forks
 from vidwright.bench.compare import compare
 from vidwright.core.errors import Interrupted, JobFailed, QualityMissed, UsageError, VidwrightError
 from vidwright.io import probe
@@ -214,25 +213,24 @@ def test_workers_and_interruptions_change_no_byte(source, short_segments):
     assert listing(source.parent) == ["a.mkv", "b.mkv", "c.mkv", "in.mkv"]
 
 
-def test_killed_at_any_moment_and_run_again(tmp_path, source):
+def test_killed_at_any_moment_and_run_again(tmp_path, source, forks):
     moment = random.Random(1)
 
     def asked(name):
         return job(source, name, codec="h264", target_size="40kB")
 
-    with Forks() as forks:
-        whole = forks.run(asked("whole.mkv"), segment="1/2")
-        wanted = (tmp_path / "whole.mkv").read_bytes()
-        killed = resumed = 0
-        for number in range(6):
-            name = f"{number}.mkv"
-            ended = forks.run(asked(name), segment="1/2", kill_after=moment.uniform(0.3, 1) * whole["seconds"])
-            killed += ended["status"] == -9
-            if not (tmp_path / name).exists():
-                again = forks.run(asked(name), segment="1/2")
-                assert again["status"] == 0
-                resumed += again["resumed"] > 0
-            assert (tmp_path / name).read_bytes() == wanted
+    whole = forks.run(asked("whole.mkv"), segment="1/2")
+    wanted = (tmp_path / "whole.mkv").read_bytes()
+    killed = resumed = 0
+    for number in range(6):
+        name = f"{number}.mkv"
+        ended = forks.run(asked(name), segment="1/2", kill_after=moment.uniform(0.3, 1) * whole["seconds"])
+        killed += ended["status"] == -9
+        if not (tmp_path / name).exists():
+            again = forks.run(asked(name), segment="1/2")
+            assert again["status"] == 0
+            resumed += again["resumed"] > 0
+        assert (tmp_path / name).read_bytes() == wanted
     assert killed >= 3 and resumed >= 1
 
 

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 import media
 import scenes
 from doing import listing, pictures
-from forked import Forks
 from vidwright.core.errors import BadInput, UsageError, VidwrightError
 from vidwright.io import open_video, probe
 from vidwright.io.stills import encode_still
@@ -93,7 +92,7 @@ def test_what_is_removed_is_what_lies_behind_and_nothing_else_is_touched(tmp_pat
 
 
 @pytest.mark.slow
-def test_killed_or_parallel_it_gives_the_same_frames(tmp_path):
+def test_killed_or_parallel_it_gives_the_same_frames(tmp_path, forks):
     source, mask = clip(tmp_path, textured(24)), masks(tmp_path, 24)
     change = Change(region=Region.mask(mask), feather=3)
     whole = run(job(source, tmp_path / "whole.mkv", change), on=HERE).output
@@ -101,23 +100,21 @@ def test_killed_or_parallel_it_gives_the_same_frames(tmp_path):
         whole
     )
     assert pictures(run(job(source, tmp_path / "threads.mkv", change), on=Local(threads=3)).output) == pictures(whole)
-    with Forks() as forks:
-        killed = job(source, tmp_path / "killed.mkv", change)
-        assert forks.run(killed, segment="1/5", kill_after=2.5)["status"] != 0
-        assert forks.run(killed, segment="1/5")["status"] == 0
+    killed = job(source, tmp_path / "killed.mkv", change)
+    assert forks.run(killed, segment="1/5", kill_after=2.5)["status"] != 0
+    assert forks.run(killed, segment="1/5")["status"] == 0
     assert pictures(killed.output) == pictures(whole)
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_length(tmp_path):
+def test_memory_does_not_grow_with_length(tmp_path, forks):
     change = Change(region=Region.box((100, 60, 140, 100)), put=Fill(model="none"))
     peaks: list[int] = []
-    with Forks() as forks:
-        for frames in (80, 320):
-            source = clip(tmp_path, textured(frames, (320, 180), pace=1), f"{frames}.mkv")
-            done = forks.run(job(source, tmp_path / f"{frames}.out.mkv", change), segment="1")
-            assert done["status"] == 0
-            peaks.append(done["peak"])
+    for frames in (80, 320):
+        source = clip(tmp_path, textured(frames, (320, 180), pace=1), f"{frames}.mkv")
+        done = forks.run(job(source, tmp_path / f"{frames}.out.mkv", change), segment="1")
+        assert done["status"] == 0
+        peaks.append(done["peak"])
     assert peaks[1] < 1.1 * peaks[0]
 
 

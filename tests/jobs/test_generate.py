@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import media
 from doing import listing, pictures
-from forked import Forks
 from tiny import randomise
 from vidwright import models, open_video
 from vidwright.core import Frame
@@ -124,18 +123,15 @@ def test_a_long_one_goes_on_where_it_stopped(tmp_path, asks, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_a_kill_leaves_is_used(tmp_path, asks):
+def test_what_a_kill_leaves_is_used(tmp_path, asks, forks):
     moment = random.Random(0)
-    with Forks() as forks:
-        whole = forks.run(asks(tmp_path / "whole.mkv", seconds=4), segment="1")
-        wanted, killed = pictures(tmp_path / "whole.mkv"), 0
-        for number in range(3):
-            job = asks(tmp_path / f"{number}.mkv", seconds=4)
-            killed += (
-                forks.run(job, segment="1", kill_after=moment.uniform(0.2, 0.9) * whole["seconds"])["status"] == -9
-            )
-            assert forks.run(job.model_copy(), segment="1")["status"] in (0, 1)  # 1: it was done already
-            assert pictures(job.output) == wanted
+    whole = forks.run(asks(tmp_path / "whole.mkv", seconds=4), segment="1")
+    wanted, killed = pictures(tmp_path / "whole.mkv"), 0
+    for number in range(3):
+        job = asks(tmp_path / f"{number}.mkv", seconds=4)
+        killed += forks.run(job, segment="1", kill_after=moment.uniform(0.2, 0.9) * whole["seconds"])["status"] == -9
+        assert forks.run(job.model_copy(), segment="1")["status"] in (0, 1)  # 1: it was done already
+        assert pictures(job.output) == wanted
     assert killed >= 1
 
 

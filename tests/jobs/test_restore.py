@@ -14,7 +14,6 @@ import torch
 
 import media
 from doing import exact, listing, pictures
-from forked import Forks
 from vidwright.bench.compare import compare
 from vidwright.core import Colour
 from vidwright.core.errors import BadInput, QualityMissed, UsageError
@@ -33,7 +32,7 @@ from vidwright.jobs.sidecar import ShotFilter
 from vidwright.jobs.work import Local
 
 FLOWER = Path(__file__).parents[2] / "src" / "vidwright" / "sample" / "flower.mp4"
-CUT, FRAMES = 14, 30
+CUT, FRAMES, SIZE = 14, 30, (240, 136)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +41,11 @@ def source(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("restore") / "in.mkv"
     with av.open(str(FLOWER)) as flower, av.open(str(path), "w") as out:
         stream = out.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for n, frame in enumerate(flower.decode(video=0)):
             if n == FRAMES:
                 break
-            image = frame.reformat(320, 180, "rgb24", interpolation="AREA").to_ndarray()
+            image = frame.reformat(*SIZE, "rgb24", interpolation="AREA").to_ndarray()
             made = av.VideoFrame.from_ndarray(255 - image if n >= CUT else image, format="rgb24")
             made = made.reformat(format="yuv420p")
             made.pts = n
@@ -140,12 +139,11 @@ def test_workers_and_interruptions_change_nothing(source, made, undone, tmp_path
     assert again.read_bytes() == run(job(source, tmp_path / "once.mkv")).output.read_bytes()
 
 
-def test_killed_at_any_moment_the_file_is_the_same(source, made, tmp_path):
+def test_killed_at_any_moment_the_file_is_the_same(source, made, tmp_path, forks):
     output = tmp_path / "out.mkv"
-    with Forks() as forks:
-        for moment in (0.2, 0.8, 1.5):
-            if not output.exists():
-                forks.run(job(source, output), kill_after=moment)
+    for moment in (0.2, 0.8, 1.5):
+        if not output.exists():
+            forks.run(job(source, output), kill_after=moment)
     if not output.exists():
         run(job(source, output))
     assert output.read_bytes() == made.output.read_bytes()

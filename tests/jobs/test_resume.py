@@ -15,7 +15,6 @@ import pytest
 import media
 import tiny
 from doing import exact, listing, pictures
-from forked import Forks
 from vidwright.core import files
 from vidwright.core.errors import Interrupted, JobFailed
 from vidwright.jobs.run import run
@@ -151,34 +150,32 @@ def test_a_full_disk_is_named_and_the_job_goes_on_later(tmp_path, source, short_
     assert listing(tmp_path) == ["in.mkv", "out.mkv"]
 
 
-def test_killed_at_any_moment_and_run_again(tmp_path, source):
+def test_killed_at_any_moment_and_run_again(tmp_path, source, forks):
     moment = random.Random(0)
-    with Forks() as forks:
-        whole = forks.run(exact(source, tmp_path / "whole.mkv"), segment="1/5")
-        wanted = pictures(tmp_path / "whole.mkv")
-        killed, resumed = 0, 0
-        for number in range(20):
-            job = exact(source, tmp_path / f"{number}.mkv")
-            ended = forks.run(job, segment="1/5", kill_after=moment.uniform(0, whole["seconds"]))
-            killed += ended["status"] == -9
-            if job.output.exists():
-                assert pictures(job.output) == wanted  # complete, or not there
-                # A kill in the instant between the rename and the clean-up leaves the folder of a job that is done.
-                shutil.rmtree(tmp_path / f"{number}.mkv.job", ignore_errors=True)
-                continue
-            again = forks.run(job, segment="1/5")
-            assert again["status"] == 0 and pictures(job.output) == wanted
-            resumed += again["resumed"] > 0
+    whole = forks.run(exact(source, tmp_path / "whole.mkv"), segment="1/5")
+    wanted = pictures(tmp_path / "whole.mkv")
+    killed, resumed = 0, 0
+    for number in range(20):
+        job = exact(source, tmp_path / f"{number}.mkv")
+        ended = forks.run(job, segment="1/5", kill_after=moment.uniform(0, whole["seconds"]))
+        killed += ended["status"] == -9
+        if job.output.exists():
+            assert pictures(job.output) == wanted  # complete, or not there
+            # A kill in the instant between the rename and the clean-up leaves the folder of a job that is done.
+            shutil.rmtree(tmp_path / f"{number}.mkv.job", ignore_errors=True)
+            continue
+        again = forks.run(job, segment="1/5")
+        assert again["status"] == 0 and pictures(job.output) == wanted
+        resumed += again["resumed"] > 0
     assert killed >= 10 and resumed >= 3
     assert [name for name in listing(tmp_path) if not name.endswith(".mkv")] == []
 
 
-def test_memory_does_not_grow_with_length(tmp_path):
-    with Forks() as forks:
-        peaks = []
-        for frames in (40, 800):
-            source = media.clip(tmp_path / f"{frames}.mkv", frames=frames, options={"preset": "ultrafast"})
-            ended = forks.run(exact(source, tmp_path / f"out{frames}.mkv"), segment="1")
-            assert ended["status"] == 0
-            peaks.append(ended["peak"])
-    assert peaks[1] - peaks[0] <= 64 * 2**20
+def test_memory_does_not_grow_with_length(tmp_path, forks):
+    peaks = []
+    for frames in (40, 280):
+        source = media.clip(tmp_path / f"{frames}.mkv", frames, (128, 96), options={"preset": "ultrafast"})
+        ended = forks.run(exact(source, tmp_path / f"out{frames}.mkv"), segment="1")
+        assert ended["status"] == 0
+        peaks.append(ended["peak"])
+    assert peaks[1] - peaks[0] <= 16 * 2**20

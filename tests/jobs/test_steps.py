@@ -12,7 +12,6 @@ import media
 import scenes
 import tiny
 from doing import exact, pictures
-from forked import Forks
 from vidwright.core import Frame, Needs, VideoInfo
 from vidwright.core.errors import UsageError
 from vidwright.io import open_video, probe, save_video
@@ -141,17 +140,16 @@ def test_interpolation_is_the_last_model_and_has_a_rate(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"fps": "80"}], ids=["twice", "at a rate"])
-def test_killed_and_run_again(tmp_path, interlaced, options):
-    with Forks() as forks:
-        whole = forks.run(job(interlaced, tmp_path / "whole.mkv", **options), segment="1/5")
-        wanted = pictures(tmp_path / "whole.mkv")
-        resumed = 0
-        for number, part in enumerate((0.5, 0.6, 0.7, 0.8)):
-            again = job(interlaced, tmp_path / f"{number}.mkv", **options)
-            forks.run(again, segment="1/5", kill_after=part * whole["seconds"])
-            ended = forks.run(again, segment="1/5") if not again.output.exists() else {"resumed": 0}
-            resumed += ended["resumed"] > 0
-            assert pictures(again.output) == wanted
+def test_killed_and_run_again(tmp_path, interlaced, options, forks):
+    whole = forks.run(job(interlaced, tmp_path / "whole.mkv", **options), segment="1/5")
+    wanted = pictures(tmp_path / "whole.mkv")
+    resumed = 0
+    for number, part in enumerate((0.5, 0.6, 0.7, 0.8)):
+        again = job(interlaced, tmp_path / f"{number}.mkv", **options)
+        forks.run(again, segment="1/5", kill_after=part * whole["seconds"])
+        ended = forks.run(again, segment="1/5") if not again.output.exists() else {"resumed": 0}
+        resumed += ended["resumed"] > 0
+        assert pictures(again.output) == wanted
     assert resumed
 
 

@@ -65,7 +65,7 @@ def alive(process: int) -> bool:
 
 def test_the_number_of_workers_and_threads_changes_no_frame(tmp_path):
     """Stopped in the middle by the way: both segments under way are finished, and one process makes the rest."""
-    source = media.clip(tmp_path / "in.mkv", frames=30, size=(320, 180), cuts=(12,))
+    source = media.clip(tmp_path / "in.mkv", frames=30, size=(160, 96), cuts=(12,))
     options = {"model": str(tiny.weights(tmp_path / "w.safetensors")), "dtype": "bf16"}
     alone = run(exact(source, tmp_path / "alone.mkv", **options), on=Local(workers=1, threads=2))
     assert alone.details["segments"] == 7
