@@ -29,7 +29,7 @@ BYTES_NEEDED = 3 * 10**9
 #: the last one. `{python}` is the environment's.
 COMMANDS = {
     "demo": ("", ["vidwright demo"]),
-    "test": ("dev", ["pytest"]),
+    "test": ("dev", ["pytest --numprocesses auto --maxprocesses 4 --dist worksteal"]),
     "check": ("dev", ["ruff check", "ruff format --check", "pyright --pythonpath {python}"]),
     "fix": ("dev", ["ruff check --fix", "ruff format"]),
     "bench": ("", ["vidwright bench"]),
