@@ -120,6 +120,8 @@ def _fork(order: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    import scipy.interpolate  # noqa: F401  # the search for a size would import it, in each fork again
+
     import vidwright.jobs.generate
     import vidwright.jobs.run
     import vidwright.train.run  # noqa: F401

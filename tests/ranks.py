@@ -36,7 +36,7 @@ class Spoiled(Upscaling):
 def together(recipe: Recipe, setting: Setting, *, ranks: int = 2, stop_at: int | None = None) -> list[str]:
     """Run a recipe in `ranks` processes; of each what it raised, or nothing. The leading one is stopped at a step."""
     context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "ranks"])
+    context.set_forkserver_preload(["pytest", "ranks", "torch.distributed.fsdp"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -22,11 +22,6 @@ from vidwright.io import open_video, probe
 FAST = ["--model", "lanczos", "--preset", "ultrafast", "--progress", "none"]
 
 
-def vidwright(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vidwright.cli.main", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return media.clip(tmp_path / "clip.mp4", frames=8, audio=1)
@@ -267,15 +262,15 @@ class TestInterrupt:
             assert process.wait(60) == 130
         return said
 
-    def test_once_finishes_the_segment_and_says_how_to_go_on(self, tmp_path: Path):
+    def test_once_finishes_the_segment_and_says_how_to_go_on(self, tmp_path: Path, capsys):
         rate = Fraction(5)  # 40 frames are one segment of 8 s
-        source = media.clip(tmp_path / "long.mp4", frames=160, size=(160, 120), rate=rate)
+        source = media.clip(tmp_path / "long.mp4", frames=160, size=(128, 96), rate=rate)
         arguments = ["--model", "lanczos", "--scale", "4", "--preset", "medium"]
         said = self.interrupted(source, *arguments, times=1)
         assert f"resume with: vidwright enhance {source} {' '.join(arguments)}" in said
         assert not (tmp_path / "long.x4.mp4").exists()
-        done = vidwright("enhance", str(source), *arguments, "--progress", "none", "--json")
-        report = json.loads(done.stdout)
+        assert run(["enhance", str(source), *arguments, "--progress", "none", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
         assert (report["frames"], report["details"]["segments"]) == (160, 4)
         assert 1 <= report["details"]["resumed_segments"] < 4
         assert not (tmp_path / "long.x4.mp4.job").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import asdict
 from fractions import Fraction
@@ -36,6 +37,7 @@ CLEANER = cleaner.Config(radius=1, align=False, widths=(4, 6), estimate=4)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("vidwright.jobs.planning.SEGMENT_SECONDS", Fraction(1, 5))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # networks this small wait for a second thread, if it is busy
 
 
 @pytest.fixture
