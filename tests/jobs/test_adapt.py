@@ -127,7 +127,7 @@ def test_what_is_learned_behind_a_network_depends_on_its_weights(tmp_path, sourc
 @pytest.fixture
 def noisy(tmp_path):
     """A texture that moves, under noise that is new in each frame."""
-    x_TCHW = scenes.scene(0, 24, (128, 96)) * 0.4 + 0.3
+    x_TCHW = scenes.scene(0, 24, (96, 72)) * 0.4 + 0.3
     noise = torch.randn(x_TCHW.shape, generator=torch.Generator().manual_seed(0))
     return scenes.write(tmp_path / "in.mkv", (x_TCHW + 0.08 * noise).clamp(0, 1), crf=None, codec="ffv1")
 

@@ -113,7 +113,7 @@ def test_a_job_at_a_rate_of_its_own_is_the_same_in_pieces(tmp_path, short_segmen
     """Uneven times in, a beat that misses most of them out; cuts, a repeat, and a still end."""
     moments = [Fraction(n, 1000) for n in (7, 40, 80, 125, 160, 200, 247, 250, 320, 400, 430, 480, 520, 560, 600, 950)]
     source = media.clip(tmp_path / "in.mkv", times=moments, cuts=(5, 12), codec="ffv1", pix_fmt="yuv444p")
-    report = run(exact(source, tmp_path / "out.mkv", scale=1.5, fps="48"), on=Local(workers=2, threads=1))
+    report = run(exact(source, tmp_path / "out.mkv", scale=1.5, fps="48"), on=HERE)
     video = open_video(source)
     process = chain(video.info, [through(load("enhance/lanczos", scale=2)), resize(96, 72)])
     large = replace(video, info=process.info, frames=lambda: process.stream(video.frames(), None))
