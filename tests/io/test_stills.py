@@ -18,7 +18,8 @@ def _read(content: bytes) -> torch.Tensor:
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (48, 64)])
 def test_png_is_exact_and_clips(size: tuple[int, int]):
     data = torch.rand(3, *size) * 1.4 - 0.2
-    assert torch.equal(_read(encode_still(data, format="png")), data.clamp(0, 1).mul(255).round().to(torch.uint8))
+    found = _read(encode_still(data, format="png"))
+    assert (found - data.clamp(0, 1) * 255).abs().max() <= 0.5  # the nearest, or of two as near either
 
 
 @pytest.mark.parametrize("colour", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (0, 0, 0), (0.5, 0.2, 0.8)])
