@@ -115,6 +115,7 @@ def test_guidance_and_history_change_what_they_are_for(net):
         return torch.stack(list(net.draw([0], 2, SIZE, Told(told, **options), steps=2, **how)))
 
     assert not torch.allclose(draw(guidance=1.0), draw(guidance=3.0))
+    assert torch.equal(draw(), draw(guidance=net.config.guidance))  # what is usual for its weights
     assert not torch.allclose(draw(history=1.0), draw(history=2.0))
 
 

@@ -16,7 +16,7 @@ from mnist import write_mnist
 from vidwright import models
 from vidwright.data.seeding import generator
 from vidwright.metrics.legibility import legibility
-from vidwright.models.generate.flow import GUIDANCE, Config, Net, Told
+from vidwright.models.generate.flow import Config, Net, Told
 from vidwright.process.frames import Near
 from vidwright.train import recipe
 from vidwright.train.recipes import flow
@@ -128,8 +128,6 @@ def test_four_minutes_make_legible_digits(tmp_path):
     net = models.load("generate/flow", tmp_path / "run" / "last.safetensors", kind=Net)
     reader = models.load("generate/cnn_lstm", "still", kind=torch.nn.Module)
     label = torch.arange(100) % 10
-    clip = torch.stack(
-        list(net.draw(range(100), 8, (32, 32), Told(label[:, None], guidance=GUIDANCE), mode="joint")), dim=1
-    )
+    clip = torch.stack(list(net.draw(range(100), 8, (32, 32), Told(label[:, None]), mode="joint")), dim=1)
     scores = reader(((clip + 1) / 2).clamp(0, 1).flatten(0, 1)[:, None]).unflatten(0, (100, 8))
     assert legibility(scores, label).middle >= 0.85

@@ -25,7 +25,7 @@ from vidwright.metrics.fvd import fvd, kvd
 from vidwright.metrics.legibility import legibility
 from vidwright.metrics.paths import bouncing, centres, distances, paths, straight_on
 from vidwright.metrics.variety import best_of, nearest, pairwise
-from vidwright.models.generate.flow import GUIDANCE, Mode, Net, Told
+from vidwright.models.generate.flow import Mode, Net, Told
 from vidwright.train.recipes.flow import ALONE, Digits
 
 #: Clips of the training set among which the nearest to a sample is looked for.
@@ -267,7 +267,7 @@ def drawn_clips(
     parts: list[Tensor] = []
     for first in range(0, count, TOGETHER):
         part = slice(first, min(first + TOGETHER, count))
-        what = Told(None if told is None else told[part], guidance=1.0 if told is None else GUIDANCE)
+        what = Told(None if told is None else told[part])
         seeds = range(seed * count + part.start, seed * count + part.stop)
         there = {n: frame[part] for n, frame in (given or {}).items()}
         size = (net.config.side, net.config.side)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vidwright.bench.generate import SIZE, Clips, Figure
-from vidwright.models.generate.flow import GUIDANCE, Net, Told
+from vidwright.models.generate.flow import Net, Told
 
 #: Steps that a frame of a stream is behind the one before it.
 LAG = 8
@@ -35,7 +35,7 @@ def rows(net: Net, real: Clips, *, seed: int = 0) -> Iterator[Row]:
     """Class, image -> video, continuation, in-between, key frames, loop, mask, stream: of the first real clips."""
     frames = net.config.length
     seen = 2 * real.truth - 1
-    told = Told(torch.tensor([[3]]), guidance=GUIDANCE)
+    told = Told(torch.tensor([[3]]))
 
     def row(way: str, length: int, told: Told | None = None, **how: Any) -> Row:
         drawn = [_shown(frame) for frame in net.draw([seed], length, SIZE, told, **how)]
@@ -56,7 +56,7 @@ def rows(net: Net, real: Clips, *, seed: int = 0) -> Iterator[Row]:
 
 def promises(net: Net, *, samples: int = 16) -> Iterator[Figure]:
     """How the seam of loops compares with their other steps, and when the first frame of a stream is there."""
-    told = Told(torch.arange(samples)[:, None] % net.config.classes, guidance=GUIDANCE)
+    told = Told(torch.arange(samples)[:, None] % net.config.classes)
     frames = net.draw(range(samples), net.config.length, SIZE, told, loop=True)
     loop_BTCHW = torch.stack([_shown_all(frame) for frame in frames], dim=1)
     steps_BT = (loop_BTCHW - loop_BTCHW.roll(1, dims=1)).square().mean(dim=(2, 3, 4)).sqrt()

@@ -42,8 +42,6 @@ from vidwright.process.samplers import guided
 STRIDE = 8
 #: Sines and cosines that tell a time.
 WAVES = 8
-#: Guidance where none is asked for. Beside clean frames it does nothing more, once the network is trained.
-GUIDANCE = 4.0
 #: How far a frame between others is drawn out towards them: of digits, a fifth fewer are read as another one.
 BETWEEN = 1.5
 Mode = Literal["auto", "filler", "joint"]
@@ -56,7 +54,7 @@ class Config:
     `channels` of pixels (1 grey, 3 colour); `widths` of the maps at a half and a quarter of the size, `tokens` of those
     at an eighth, which pass `depth` blocks of `heads` heads; `reach` is how many neighbours on each side a frame sees;
     `classes` that it can be told, `text` numbers of a text embedding (0 for none). `length`, `side` and `rate` of
-    usual clips.
+    usual clips, and the `guidance` with which they are drawn.
     """
 
     channels: int = 1
@@ -70,12 +68,14 @@ class Config:
     length: int = 8
     side: int = 32
     rate: int = 10
+    guidance: float = 4.0
 
     def __post_init__(self) -> None:
         # A config may come with a stranger's file, and must not be able to ask for all memory.
         object.__setattr__(self, "widths", tuple(self.widths))
         limits = (("channels", 1, 4), ("tokens", 4, 2048), ("depth", 0, 32), ("heads", 1, 64), ("reach", 1, 8))
         limits += (("classes", 0, 10_000), ("text", 0, 8192), ("length", 1, 1024), ("side", 8, 1024), ("rate", 1, 240))
+        limits += (("guidance", 0, 100),)
         for name, least, most in limits:
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be from {least} to {most}")
@@ -89,13 +89,14 @@ class Config:
 class Told:
     """What samples are to show: classes (1 or B, D), -1 for none, or text embeddings (1 or B, E).
 
-    `guidance` draws them out towards it, `history` towards the neighbours that are clean: 1 is as learned. Of a
-    history of None it is `BETWEEN` for a frame made by itself that has such neighbours before and after it, else 1.
+    `guidance` draws them out towards it, `history` towards the neighbours that are clean: 1 is as learned. None is the
+    usual guidance of the config; and as history `BETWEEN` for a frame made by itself that has such neighbours before
+    and after it, else 1.
     """
 
     label: Tensor | None = None
     text: Tensor | None = None
-    guidance: float = 1.0
+    guidance: float | None = None
     history: float | None = None
 
 
@@ -214,9 +215,7 @@ class Net(GenerativeModel):
             n: (mask[None].to(self.exit.weight), self._pixels(frame, size))
             for n, (mask, frame) in (known or {}).items()
         }
-        told = Told(
-            self._labels(label), None if text is None else text[None], GUIDANCE if guidance is None else guidance
-        )
+        told = Told(self._labels(label), None if text is None else text[None], guidance)
         drawn = self.draw([seed], length, size, told, mode=mode, given=given, known=parts, loop=loop, steps=steps)
         for n, x_BCHW in enumerate(drawn):
             data_CHW = ((x_BCHW[0].float() + 1) / 2).clamp(0, 1).cpu()
@@ -255,8 +254,10 @@ class Net(GenerativeModel):
             for each in (told.label, told.text)
         )
         clean = self(x_BTCHW, t_BT, near, label_BD, known_BTHW=known_BTHW, text_BE=text_BE)
-        if told.guidance != 1 and not near.sure and not (label_BD is None and text_BE is None):
-            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), told.guidance)
+        guidance = self.config.guidance if told.guidance is None else told.guidance
+        # Beside clean frames it does nothing more, once the network is trained.
+        if guidance != 1 and not near.sure and not (label_BD is None and text_BE is None):
+            clean = guided(clean, self(x_BTCHW, t_BT, near, known_BTHW=known_BTHW), guidance)
         between = told.history is None and x_BTCHW.shape[1] == 1 and near.between
         history = BETWEEN if between else 1.0 if told.history is None else told.history
         if history != 1 and near.sure:

@@ -17,7 +17,7 @@ from vidwright.data.loader import Batch
 from vidwright.data.moving_mnist import SMALL, MovingMnist, test_set
 from vidwright.data.samples import Samples, Split
 from vidwright.data.seeding import generator
-from vidwright.models.generate.flow import GUIDANCE, Config, Net, Told
+from vidwright.models.generate.flow import Config, Net, Told
 from vidwright.process import flow
 from vidwright.process.frames import ABSENT, Near, neighbours, offsets
 from vidwright.train.optimiser import Optimiser
@@ -145,7 +145,7 @@ class Digits(_Frames):
         classes = net.config.classes
         first_B1 = torch.arange(classes, device=net.exit.weight.device)[:, None]
         label_BD = (first_B1 + 3 * torch.arange(self.digits, device=first_B1.device)) % classes
-        return Told(label_BD, guidance=GUIDANCE)
+        return Told(label_BD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def digits32() -> Recipe:
 
 def digits64() -> Recipe:
     """Two digits in 64x64, twenty frames: nine minutes of an accelerator and six cores that make clips."""
-    config = Config(widths=(32, 64), tokens=144, length=20, side=64)
+    config = Config(widths=(32, 64), tokens=144, length=20, side=64, guidance=6)
     task = Digits(digits=2, size=64, digit=28, frames=20, alone=8)
     return _recipe("digits64", config, task, minutes=9, batch=128)
 
