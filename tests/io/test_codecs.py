@@ -129,3 +129,11 @@ def test_parts_of_a_crf_are_told_in_each_encoders_words():
     assert options("h264", crf=20.35)["crf"] == "20.35" and options("hevc")["crf"] == "20"
     assert "lossless=1" in options("hevc", lossless=True)["x265-params"] and "crf" not in options("hevc", lossless=True)
     assert options("av1", lossless=True, preset="ultrafast")["preset"] == "10"
+
+
+def test_presets_are_told_by_the_encoders_own_names():
+    with pytest.raises(UsageError, match=r"ultrafast \(12\), .*medium \(6\)"):
+        EncoderSettings("av1", preset="6")
+    assert EncoderSettings("av1", preset="ultrafast").own_preset == "12"
+    assert EncoderSettings("av1", preset="ultrafast", lossless=True).own_preset == "10"  # which is what is used
+    assert EncoderSettings("h264", preset="slow", lossless=True).own_preset == "slow"

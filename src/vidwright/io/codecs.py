@@ -170,8 +170,11 @@ class EncoderSettings:
 
     def __post_init__(self) -> None:
         _one_of("codec", self.codec, CODECS)
-        _one_of("preset", self.preset, PRESETS)
         row = CODECS[self.codec]
+        if self.preset not in PRESETS:
+            own = {name: row.presets.get(name, name) for name in PRESETS}
+            names = ", ".join(name if name == other else f"{name} ({other})" for name, other in own.items())
+            raise UsageError(f"preset {self.preset}", "there is no such preset here", f"give one of: {names}")
         if self.crf is not None and not 0 <= self.crf <= row.crf_max:
             legal = f"give a number from 0 to {row.crf_max}" if row.crf is not None else "leave it out for this codec"
             raise UsageError(f"crf {self.crf:g}", f"{self.codec} has no such quality", legal)
@@ -186,6 +189,12 @@ class EncoderSettings:
     def row(self) -> Codec:
         """This codec's row of the table."""
         return CODECS[self.codec]
+
+    @property
+    def own_preset(self) -> str:
+        """The preset as the encoder calls it. Of lossless AV1 10 is the fastest: those above it lose frames then."""
+        own = self.row.presets[self.preset]
+        return min(own, "10", key=int) if self.codec == "av1" and self.lossless else own
 
 
 def missing_encoders() -> list[str]:
@@ -278,9 +287,7 @@ def encoder_options(settings: EncoderSettings, pixel_format: str, pixels: int, h
     lookahead = [f"rc-lookahead={SHORT_LOOKAHEAD}"] * thrifty
     options = dict(row.options)
     if row.crf is not None:
-        options["preset"] = row.presets[settings.preset]
-    if row.name == "av1" and settings.lossless:  # SVT-AV1's presets 11 and 12 lose frames when they may lose nothing
-        options["preset"] = min(options["preset"], "10", key=int)
+        options["preset"] = settings.own_preset
     crf = "" if row.crf is None else f"{row.crf if settings.crf is None else settings.crf:g}"
     if crf and row.name != "av1" and not settings.lossless:
         options["crf"] = crf

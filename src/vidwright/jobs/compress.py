@@ -297,7 +297,7 @@ def _facts(film: Film, chosen: Mapping[int, float], size: int, verdict: Verdict 
         "segments": len(film.plan.segments),
         "resumed_trials": film.trials.resumed,
         "encoded_frames": film.trials.encoded,
-        "encoder": f"{film.settings.row.encoder} {film.settings.row.presets[film.settings.preset]}",
+        "encoder": f"{film.settings.row.encoder} {film.settings.own_preset}",
         "pixel_format": film.settings.pixel_format,
         "crf": {str(number): crf for number, crf in sorted(chosen.items())},
         "bits_per_second": round(8 * size / seconds) if seconds else None,
