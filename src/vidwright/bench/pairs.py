@@ -48,7 +48,7 @@ def figures(net: Net, reader: nn.Module, folder: Path, *, clips: int, seeds: int
     seconds = time.process_time() - began
     task = "from two classes"
     for way, group in {"real": [truth], "one by one": told}.items():
-        for measure, part in {"both digits read": slice(None), "of the second half": slice(frames // 2, None)}.items():
+        for measure, part in {"both digits read": slice(None), "of the later half": slice(frames // 2, None)}.items():
             right = tuple(both_read(reader, clip[:, part], labels) for clip in group)
             yield Figure(task, measure, way, right, "higher")
         ink = tuple(float(clip.sum(dim=(-3, -2, -1)).mean()) for clip in group)
