@@ -5,6 +5,7 @@ Shapes: B clips, T frames, S neighbours of a frame, C channels, H height, W widt
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -40,7 +41,7 @@ MASKED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Frames:
+class _Frames(ABC):
     """Make frames of clips of `frames` frames in a square of `size`, alone and beside others.
 
     `joint` is how often a batch is of windows made at once; the rest is of `alone` frames of each clip, made from their
@@ -62,9 +63,9 @@ class _Frames:
     past: float = 0.25
     alone: int = ALONE
 
+    @abstractmethod
     def samples(self, folder: Path, split: Split, seed: int) -> Samples:
         """Clips: "clip" uint8 (T, C, H, W), and "labels" int64 (D,) where they have any."""
-        raise NotImplementedError
 
     def objective(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Mean squared error of the velocity, of windows or of single frames."""
