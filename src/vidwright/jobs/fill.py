@@ -41,6 +41,8 @@ GOOD = 2 / 255
 DISAGREEMENT = 1.0
 #: The way with half of the error counts 2 to this power times as much.
 STRICTNESS = 4.0
+#: So many times the error of making it up, an outer frame misleads the network more than it tells it.
+MISLEADING = 1.5
 #: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
 DEEPER = 1.25
 
@@ -107,27 +109,27 @@ class Filler:
         camera, least = by_camera(scene.shown, scene.motions, scene.at, part)
         flow = by_flow(scene.shown, scene.motions, scene.at, part, least)
         plain_Chw = inpainted(picture_Chw, hidden_hw)
-        share_Nhw = shares(picture_Chw, hidden_hw, [camera, flow], len(hidden_HW))
+        rim = Rim(picture_Chw, hidden_hw, len(hidden_HW))
+        share_Nhw = shares(rim, [camera, flow])
         copy_Chw = (torch.stack([camera.colour, flow.colour]) * share_Nhw[1:, None]).sum(0)
         sure_hw = share_Nhw[0] < 0.5
         unknown_hw = hidden_hw & ~sure_hw
         if bool(unknown_hw.any()):
             mostly_Chw = torch.where(hidden_hw, copy_Chw + share_Nhw[0] * plain_Chw, picture_Chw)
-            plain_Chw = torch.where(unknown_hw, self._completed(scene, mostly_Chw, unknown_hw, part), plain_Chw)
+            plain_Chw = torch.where(unknown_hw, self._completed(scene, mostly_Chw, unknown_hw, part, rim), plain_Chw)
         return copy_Chw + share_Nhw[0] * plain_Chw, sure_hw
 
-    def _completed(self, scene: Scene, picture_Chw: Tensor, unknown_hw: Tensor, part: Part) -> Tensor:
+    def _completed(self, scene: Scene, picture_Chw: Tensor, unknown_hw: Tensor, part: Part, rim: Rim) -> Tensor:
         """The part with what is unknown made up."""
         middle_Chw = inpainted(picture_Chw, unknown_hw)
         if self.network is None:
             return middle_Chw
-        one, other = beside(scene.shown, scene.motions, scene.at, part, APART)
-        outer = [(inpainted(beside_Chw, ~seen_hw), ~seen_hw) for beside_Chw, seen_hw in (one, other)]
-        pictures = [outer[0][0], middle_Chw, outer[1][0]]
-        unknown = [outer[0][1], unknown_hw, outer[1][1]]
+        sides = beside(scene.shown, scene.motions, scene.at, part, APART)
+        (before_Chw, lost_hw), (after_Chw, gone_hw) = (laid_over(rim, camera, flow) for camera, flow in sides)
+        x_TChw = torch.stack([inpainted(before_Chw, lost_hw), middle_Chw, inpainted(after_Chw, gone_hw)])
+        unknown_T1hw = torch.stack([lost_hw, unknown_hw, gone_hw])[:, None]
         device = next(self.network.parameters()).device
-        x_1TChw, unknown_1T1hw = torch.stack(pictures)[None], torch.stack(unknown)[None, :, None]
-        return self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
+        return self.network(x_TChw[None].to(device), unknown_T1hw[None].to(device))[0].cpu()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,21 +201,43 @@ def rim_of(height: int) -> int:
     return max(round(RIM * height), LEAST_RIM)
 
 
-def shares(picture_Chw: Tensor, hidden_hw: Tensor, ways: Sequence[Found], height: int) -> Tensor:
-    """How much each way counts in each pixel of a part of a picture of so many rows, (1 + ways, h, w), 1 together.
+class Rim:
+    """What is known around the hidden pixels of a part of a picture of so many rows: there all ways are judged.
 
-    The first is making it up, which is judged by inpainting half of the rim.
+    `made_up` (h, w) is the error to be expected of making it up, judged by inpainting half of the rim.
     """
-    rim, half = rim_of(height), rim_of(height) // 2
-    rim_hw = grown(hidden_hw, rim) & ~hidden_hw
-    wider_hw = grown(hidden_hw, half)
-    tried_Chw = inpainted(picture_Chw, wider_hw)
-    errors = [DEEPER * expected(tried_Chw, picture_Chw, wider_hw & ~hidden_hw)]
-    for found in ways:
-        error_hw = expected(found.colour, picture_Chw, rim_hw & found.there) + DISAGREEMENT * found.spread
-        errors.append(torch.where(found.there, error_hw, torch.inf))
-    weight_Nhw = (torch.stack(errors) + GOOD) ** -STRICTNESS
+
+    def __init__(self, picture_Chw: Tensor, hidden_hw: Tensor, height: int) -> None:
+        self._picture, width = picture_Chw, rim_of(height)
+        self._known = grown(hidden_hw, width) & ~hidden_hw
+        wider_hw = grown(hidden_hw, width // 2)
+        tried_Chw = inpainted(picture_Chw, wider_hw)
+        self.made_up = DEEPER * expected(tried_Chw, picture_Chw, wider_hw & ~hidden_hw)
+
+    def missed(self, found: Found) -> Tensor:
+        """The error (h, w) to be expected of what was found, infinite where nothing was."""
+        error_hw = expected(found.colour, self._picture, self._known & found.there) + DISAGREEMENT * found.spread
+        return torch.where(found.there, error_hw, torch.inf)
+
+
+def shares(rim: Rim, ways: Sequence[Found]) -> Tensor:
+    """How much each way counts in each pixel of a part of a picture, (1 + ways, h, w), 1 together.
+
+    The first is making it up.
+    """
+    errors_Nhw = torch.stack([rim.made_up, *(rim.missed(found) for found in ways)])
+    weight_Nhw = (errors_Nhw + GOOD) ** -STRICTNESS
     return weight_Nhw / weight_Nhw.sum(0)
+
+
+def laid_over(rim: Rim, camera: Found, flow: Found) -> tuple[Tensor, Tensor]:
+    """An outer frame (3, h, w) as that way lays it over the part that fits the rim better, and where it is unknown.
+
+    It is unknown, (h, w) bool, where it is not seen, and where what it shows fits so badly that it would mislead.
+    """
+    by_camera_hw, by_flow_hw = rim.missed(camera), rim.missed(flow)
+    colour_Chw = torch.where(by_flow_hw < by_camera_hw, flow.colour, camera.colour)
+    return colour_Chw, torch.minimum(by_camera_hw, by_flow_hw) + GOOD >= MISLEADING * (rim.made_up + GOOD)
 
 
 def expected(colour_Chw: Tensor, truth_Chw: Tensor, known_hw: Tensor) -> Tensor:

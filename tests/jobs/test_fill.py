@@ -1,0 +1,69 @@
+"""Which way of filling a hole is believed, and what the network is shown beside it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import scenes
+from vidwright.jobs.fill import Rim, laid_over, shares
+from vidwright.vision.revealed import Found
+
+SIZE = (64, 48)  # width, height
+TRUTH, OTHER = scenes.textured(1, SIZE), scenes.textured(2, SIZE)
+SMOOTH = torch.linspace(0.2, 0.8, SIZE[0]).expand(3, SIZE[1], -1)
+
+
+@pytest.fixture
+def hidden_hw() -> Tensor:
+    hidden_hw = torch.zeros(SIZE[1], SIZE[0], dtype=torch.bool)
+    hidden_hw[16:32, 20:44] = True
+    return hidden_hw
+
+
+def found(colour_Chw: Tensor, there_hw: Tensor | None = None) -> Found:
+    there_hw = torch.ones(colour_Chw.shape[1:], dtype=torch.bool) if there_hw is None else there_hw
+    return Found(colour_Chw, there_hw, torch.zeros(colour_Chw.shape[1:]))
+
+
+def rim(picture_Chw: Tensor, hidden_hw: Tensor) -> Rim:
+    return Rim(torch.where(hidden_hw, 0.5, picture_Chw), hidden_hw, SIZE[1])
+
+
+def test_the_way_that_fits_the_rim_counts(hidden_hw):
+    share_Nhw = shares(rim(TRUTH, hidden_hw), [found(OTHER), found(TRUTH)])
+    assert torch.allclose(share_Nhw.sum(0), torch.ones(SIZE[1], SIZE[0]))
+    assert share_Nhw[2][hidden_hw].min() > 0.9
+
+
+def test_where_nothing_was_found_it_is_made_up(hidden_hw):
+    share_Nhw = shares(rim(TRUTH, hidden_hw), [found(TRUTH, ~hidden_hw), found(OTHER, ~hidden_hw)])
+    assert bool((share_Nhw[0][hidden_hw] == 1).all())
+
+
+@pytest.mark.parametrize("right", ["camera", "flow"])
+def test_an_outer_frame_lies_as_that_way_has_it_that_fits_the_rim(right, hidden_hw):
+    ways = (TRUTH, OTHER) if right == "camera" else (OTHER, TRUTH)
+    colour_Chw, unknown_hw = laid_over(rim(TRUTH, hidden_hw), *map(found, ways))
+    assert torch.equal(colour_Chw[:, hidden_hw], TRUTH[:, hidden_hw]) and not bool(unknown_hw.any())
+
+
+def test_where_one_way_does_not_see_it_the_other_one_counts(hidden_hw):
+    camera, flow = found(TRUTH, ~hidden_hw), found(TRUTH + 0.01)
+    colour_Chw, unknown_hw = laid_over(rim(TRUTH, hidden_hw), camera, flow)
+    assert torch.equal(colour_Chw[:, hidden_hw], flow.colour[:, hidden_hw]) and not bool(unknown_hw.any())
+    assert bool(laid_over(rim(TRUTH, hidden_hw), camera, camera)[1][hidden_hw].all())
+
+
+def test_an_outer_frame_that_misleads_is_not_shown(hidden_hw):
+    """What can be made up well, here a gradient, is not left to frames that show something else."""
+    assert bool(laid_over(rim(SMOOTH, hidden_hw), found(OTHER), found(OTHER))[1][hidden_hw].all())
+    assert not bool(laid_over(rim(SMOOTH, hidden_hw), found(SMOOTH), found(OTHER))[1].any())
+
+
+def test_an_outer_frame_of_a_flat_page_may_be_noisy(hidden_hw):
+    """A code value is no error, even where making it up has none at all."""
+    flat_Chw = torch.full_like(SMOOTH, 0.9)
+    noisy_Chw = flat_Chw + (OTHER > 0.5) / 255
+    assert not bool(laid_over(rim(flat_Chw, hidden_hw), found(noisy_Chw), found(OTHER))[1].any())
