@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 import scenes
-from vidwright.jobs.fill import Rim, laid_over, shares
+from vidwright.jobs.fill import Rim, laid_over, prefilled, shares
+from vidwright.vision.inpaint import inpainted
 from vidwright.vision.revealed import Found
 
 SIZE = (64, 48)  # width, height
@@ -67,3 +68,15 @@ def test_an_outer_frame_of_a_flat_page_may_be_noisy(hidden_hw):
     flat_Chw = torch.full_like(SMOOTH, 0.9)
     noisy_Chw = flat_Chw + (OTHER > 0.5) / 255
     assert not bool(laid_over(rim(flat_Chw, hidden_hw), found(noisy_Chw), found(OTHER))[1].any())
+
+
+def test_what_an_outer_frame_does_not_show_it_has_of_the_middle_one(hidden_hw):
+    """Its own pixels stay, the middle one's fill its gaps, and where both are hidden it is closed as that one is."""
+    middle_Chw = inpainted(TRUTH, hidden_hw)
+    lost_hw = hidden_hw.roll(12, 1)
+    colour_Chw, still_hw = prefilled(middle_Chw, hidden_hw, OTHER, lost_hw)
+    assert torch.equal(still_hw, lost_hw) and torch.equal(colour_Chw[:, ~lost_hw], OTHER[:, ~lost_hw])
+    assert torch.equal(colour_Chw[:, lost_hw & ~hidden_hw], TRUTH[:, lost_hw & ~hidden_hw])
+    assert not torch.equal(colour_Chw[:, lost_hw & hidden_hw], OTHER[:, lost_hw & hidden_hw])
+    everything_hw = torch.ones_like(hidden_hw)
+    assert torch.equal(prefilled(middle_Chw, hidden_hw, OTHER, everything_hw)[0], middle_Chw)

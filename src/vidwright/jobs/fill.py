@@ -41,6 +41,8 @@ GOOD = 2 / 255
 DISAGREEMENT = 1.0
 #: The way with half of the error counts 2 to this power times as much.
 STRICTNESS = 4.0
+#: An outer frame is laid over by the flow where its error on the rim is less than so much of the camera's.
+CLEARLY = 0.7
 #: So many times the error of making it up, an outer frame misleads the network more than it tells it.
 MISLEADING = 1.5
 #: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
@@ -125,11 +127,12 @@ class Filler:
         if self.network is None:
             return middle_Chw
         sides = beside(scene.shown, scene.motions, scene.at, part, APART)
-        (before_Chw, lost_hw), (after_Chw, gone_hw) = (laid_over(rim, camera, flow) for camera, flow in sides)
-        x_TChw = torch.stack([inpainted(before_Chw, lost_hw), middle_Chw, inpainted(after_Chw, gone_hw)])
-        unknown_T1hw = torch.stack([lost_hw, unknown_hw, gone_hw])[:, None]
+        outer = [prefilled(middle_Chw, unknown_hw, *laid_over(rim, *ways)) for ways in sides]
+        pictures = [outer[0][0], middle_Chw, outer[1][0]]
+        unknown = [outer[0][1], unknown_hw, outer[1][1]]
         device = next(self.network.parameters()).device
-        return self.network(x_TChw[None].to(device), unknown_T1hw[None].to(device))[0].cpu()
+        x_1TChw, unknown_1T1hw = torch.stack(pictures)[None], torch.stack(unknown)[None, :, None]
+        return self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +234,23 @@ def shares(rim: Rim, ways: Sequence[Found]) -> Tensor:
 
 
 def laid_over(rim: Rim, camera: Found, flow: Found) -> tuple[Tensor, Tensor]:
-    """An outer frame (3, h, w) as that way lays it over the part that fits the rim better, and where it is unknown.
+    """An outer frame (3, h, w) as the camera lays it over the part, or the flow where that clearly fits the rim better.
 
-    It is unknown, (h, w) bool, where it is not seen, and where what it shows fits so badly that it would mislead.
+    And where it is unknown, (h, w) bool: not seen, or fitting so badly that it would mislead.
     """
     by_camera_hw, by_flow_hw = rim.missed(camera), rim.missed(flow)
-    colour_Chw = torch.where(by_flow_hw < by_camera_hw, flow.colour, camera.colour)
+    colour_Chw = torch.where(by_flow_hw < CLEARLY * by_camera_hw, flow.colour, camera.colour)
     return colour_Chw, torch.minimum(by_camera_hw, by_flow_hw) + GOOD >= MISLEADING * (rim.made_up + GOOD)
+
+
+def prefilled(middle_Chw: Tensor, unknown_hw: Tensor, outer_Chw: Tensor, lost_hw: Tensor) -> tuple[Tensor, Tensor]:
+    """An outer frame (3, h, w) with what is lost of it taken from the middle one, and again where it is lost (h, w).
+
+    Where both are unknown it is inpainted, from what the two of them show around that. So it has the same there as the
+    middle one, unless it shows more.
+    """
+    both_Chw = torch.where(lost_hw, middle_Chw, outer_Chw)
+    return inpainted(both_Chw, lost_hw & unknown_hw), lost_hw
 
 
 def expected(colour_Chw: Tensor, truth_Chw: Tensor, known_hw: Tensor) -> Tensor:
