@@ -7,8 +7,13 @@ import torch
 from torch import Tensor
 
 import scenes
-from vidwright.jobs.fill import Rim, laid_over, prefilled, shares
+from vidwright import models
+from vidwright.jobs.fill import Filler, Rim, laid_over, prefilled, shares
+from vidwright.jobs.puts import COMPLETION
+from vidwright.nn.model import CompletionModel
+from vidwright.train.excerpts import as_bytes, as_frames
 from vidwright.vision.inpaint import inpainted
+from vidwright.vision.masks import grown
 from vidwright.vision.revealed import Found
 
 SIZE = (64, 48)  # width, height
@@ -80,3 +85,27 @@ def test_what_an_outer_frame_does_not_show_it_has_of_the_middle_one(hidden_hw):
     assert not torch.equal(colour_Chw[:, lost_hw & hidden_hw], OTHER[:, lost_hw & hidden_hw])
     everything_hw = torch.ones_like(hidden_hw)
     assert torch.equal(prefilled(middle_Chw, hidden_hw, OTHER, everything_hw)[0], middle_Chw)
+
+
+def bettered(picture_CHW: Tensor, hidden_hw: Tensor) -> Tensor:
+    """By how many code values the network changes what is inpainted in a film of one picture and of one hole."""
+    film_TCHW = torch.where(hidden_hw, 0.5, picture_CHW).mul(255).round().byte().expand(3, -1, -1, -1)
+    network = models.load(COMPLETION, kind=CompletionModel, device="cpu")
+    made, plain = (
+        as_bytes(Filler(each).stream(as_frames(film_TCHW), lambda frame: hidden_hw.float())).int()
+        for each in (network, None)
+    )
+    return (made - plain).abs()[..., hidden_hw]
+
+
+def test_on_white_paper_it_is_inpainted():
+    """With text a little off, from which the network by itself draws shades into the hole."""
+    page_CHW, hidden_HW = torch.ones(3, 240, 120), torch.zeros(240, 120, dtype=torch.bool)
+    hidden_HW[100:130, 40:80] = True
+    text_HW = ~grown(hidden_HW, 13)
+    text_HW[:, ::2] = False
+    assert bettered(torch.where(text_HW, 0.1, page_CHW), hidden_HW).max() == 0
+
+
+def test_where_there_is_something_to_better_the_network_does(hidden_hw):
+    assert bettered(TRUTH, hidden_hw).max() > 4

@@ -6,7 +6,8 @@
 
 A copy is better than anything made up as long as it is of the right thing. Whether it is cannot be seen in the hole, so
 all ways are asked for the rim of the hole as well, where the truth is known; their errors there, spread over the hole
-and joined by how far their sources disagree, decide which counts how much.
+and joined by how far their sources disagree, decide which counts how much. So it is with what the network is shown of other frames; and where inpainting has no
+errors, as on white paper, it is left as it is.
 
 Shapes: C = 3 channels, H rows, W columns; h, w rows and columns of the part of the picture around the hole.
 """
@@ -45,6 +46,8 @@ STRICTNESS = 4.0
 CLEARLY = 0.7
 #: So many times the error of making it up, an outer frame misleads the network more than it tells it.
 MISLEADING = 1.5
+#: Where inpainting misses the rim by less, in units of the peak, there is nothing for the network to better.
+FLAWLESS = 0.5 / 255
 #: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
 DEEPER = 1.25
 
@@ -132,7 +135,9 @@ class Filler:
         unknown = [outer[0][1], unknown_hw, outer[1][1]]
         device = next(self.network.parameters()).device
         x_1TChw, unknown_1T1hw = torch.stack(pictures)[None], torch.stack(unknown)[None, :, None]
-        return self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
+        made_Chw = self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
+        flaws_hw = rim.made_up.square()
+        return torch.lerp(middle_Chw, made_Chw, flaws_hw / (flaws_hw + FLAWLESS**2))
 
 
 @dataclass(frozen=True, slots=True)
