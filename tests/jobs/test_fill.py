@@ -8,7 +8,7 @@ from torch import Tensor
 
 import scenes
 from vidwright import models
-from vidwright.jobs.fill import Filler, Rim, laid_over, prefilled, shares
+from vidwright.jobs.fill import Filler, Rim, misleading, prefilled, shares
 from vidwright.jobs.puts import COMPLETION
 from vidwright.nn.model import CompletionModel
 from vidwright.train.excerpts import as_bytes, as_frames
@@ -48,43 +48,31 @@ def test_where_nothing_was_found_it_is_made_up(hidden_hw):
     assert bool((share_Nhw[0][hidden_hw] == 1).all())
 
 
-@pytest.mark.parametrize("right", ["camera", "flow"])
-def test_an_outer_frame_lies_as_that_way_has_it_that_fits_the_rim(right, hidden_hw):
-    ways = (TRUTH, OTHER) if right == "camera" else (OTHER, TRUTH)
-    colour_Chw, unknown_hw = laid_over(rim(TRUTH, hidden_hw), *map(found, ways))
-    assert torch.equal(colour_Chw[:, hidden_hw], TRUTH[:, hidden_hw]) and not bool(unknown_hw.any())
-
-
-def test_where_one_way_does_not_see_it_the_other_one_counts(hidden_hw):
-    camera, flow = found(TRUTH, ~hidden_hw), found(TRUTH + 0.01)
-    colour_Chw, unknown_hw = laid_over(rim(TRUTH, hidden_hw), camera, flow)
-    assert torch.equal(colour_Chw[:, hidden_hw], flow.colour[:, hidden_hw]) and not bool(unknown_hw.any())
-    assert bool(laid_over(rim(TRUTH, hidden_hw), camera, camera)[1][hidden_hw].all())
-
-
 def test_an_outer_frame_that_misleads_is_not_shown(hidden_hw):
     """What can be made up well, here a gradient, is not left to frames that show something else."""
-    assert bool(laid_over(rim(SMOOTH, hidden_hw), found(OTHER), found(OTHER))[1][hidden_hw].all())
-    assert not bool(laid_over(rim(SMOOTH, hidden_hw), found(SMOOTH), found(OTHER))[1].any())
+    everywhere_hw = torch.ones_like(hidden_hw)
+    assert bool(misleading(rim(SMOOTH, hidden_hw), OTHER, everywhere_hw)[hidden_hw].all())
+    assert not bool(misleading(rim(SMOOTH, hidden_hw), SMOOTH, everywhere_hw).any())
+    assert torch.equal(misleading(rim(SMOOTH, hidden_hw), SMOOTH, ~hidden_hw), hidden_hw)
 
 
 def test_an_outer_frame_of_a_flat_page_may_be_noisy(hidden_hw):
     """A code value is no error, even where making it up has none at all."""
-    flat_Chw = torch.full_like(SMOOTH, 0.9)
-    noisy_Chw = flat_Chw + (OTHER > 0.5) / 255
-    assert not bool(laid_over(rim(flat_Chw, hidden_hw), found(noisy_Chw), found(OTHER))[1].any())
+    flat_Chw = torch.ones_like(SMOOTH)
+    noisy_Chw = flat_Chw - (OTHER > 0.5) / 255
+    assert not bool(misleading(rim(flat_Chw, hidden_hw), noisy_Chw, torch.ones_like(hidden_hw)).any())
 
 
 def test_what_an_outer_frame_does_not_show_it_has_of_the_middle_one(hidden_hw):
     """Its own pixels stay, the middle one's fill its gaps, and where both are hidden it is closed as that one is."""
     middle_Chw = inpainted(TRUTH, hidden_hw)
     lost_hw = hidden_hw.roll(12, 1)
-    colour_Chw, still_hw = prefilled(middle_Chw, hidden_hw, OTHER, lost_hw)
-    assert torch.equal(still_hw, lost_hw) and torch.equal(colour_Chw[:, ~lost_hw], OTHER[:, ~lost_hw])
+    colour_Chw = prefilled(middle_Chw, hidden_hw, OTHER, lost_hw)
+    assert torch.equal(colour_Chw[:, ~lost_hw], OTHER[:, ~lost_hw])
     assert torch.equal(colour_Chw[:, lost_hw & ~hidden_hw], TRUTH[:, lost_hw & ~hidden_hw])
     assert not torch.equal(colour_Chw[:, lost_hw & hidden_hw], OTHER[:, lost_hw & hidden_hw])
     everything_hw = torch.ones_like(hidden_hw)
-    assert torch.equal(prefilled(middle_Chw, hidden_hw, OTHER, everything_hw)[0], middle_Chw)
+    assert torch.equal(prefilled(middle_Chw, hidden_hw, OTHER, everything_hw), middle_Chw)
 
 
 def bettered(picture_CHW: Tensor, hidden_hw: Tensor) -> Tensor:

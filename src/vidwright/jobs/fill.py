@@ -6,8 +6,8 @@
 
 A copy is better than anything made up as long as it is of the right thing. Whether it is cannot be seen in the hole, so
 all ways are asked for the rim of the hole as well, where the truth is known; their errors there, spread over the hole
-and joined by how far their sources disagree, decide which counts how much. So it is with what the network is shown of other frames; and where inpainting has no
-errors, as on white paper, it is left as it is.
+and joined by how far their sources disagree, decide which counts how much. So it is with what the network is shown of
+other frames. Where those show nothing and inpainting has no errors, as on white paper, it is left as it is.
 
 Shapes: C = 3 channels, H rows, W columns; h, w rows and columns of the part of the picture around the hole.
 """
@@ -42,11 +42,9 @@ GOOD = 2 / 255
 DISAGREEMENT = 1.0
 #: The way with half of the error counts 2 to this power times as much.
 STRICTNESS = 4.0
-#: An outer frame is laid over by the flow where its error on the rim is less than so much of the camera's.
-CLEARLY = 0.7
 #: So many times the error of making it up, an outer frame misleads the network more than it tells it.
 MISLEADING = 1.5
-#: Where inpainting misses the rim by less, in units of the peak, there is nothing for the network to better.
+#: Where inpainting misses the rim by less, in units of the peak, and no outer frame helps, the network betters nothing.
 FLAWLESS = 0.5 / 255
 #: How much worse what is made up is thought to be than its error on the rim says: inside of holes it is.
 DEEPER = 1.25
@@ -130,14 +128,15 @@ class Filler:
         if self.network is None:
             return middle_Chw
         sides = beside(scene.shown, scene.motions, scene.at, part, APART)
-        outer = [prefilled(middle_Chw, unknown_hw, *laid_over(rim, *ways)) for ways in sides]
-        pictures = [outer[0][0], middle_Chw, outer[1][0]]
-        unknown = [outer[0][1], unknown_hw, outer[1][1]]
+        lost = [misleading(rim, *side) for side in sides]
+        outer = [prefilled(middle_Chw, unknown_hw, side[0], lost_hw) for side, lost_hw in zip(sides, lost, strict=True)]
+        x_TChw = torch.stack([outer[0], middle_Chw, outer[1]])
+        unknown_T1hw = torch.stack([lost[0], unknown_hw, lost[1]])[:, None]
         device = next(self.network.parameters()).device
-        x_1TChw, unknown_1T1hw = torch.stack(pictures)[None], torch.stack(unknown)[None, :, None]
-        made_Chw = self.network(x_1TChw.to(device), unknown_1T1hw.to(device))[0].cpu()
+        made_Chw = self.network(x_TChw[None].to(device), unknown_T1hw[None].to(device))[0].cpu()
         flaws_hw = rim.made_up.square()
-        return torch.lerp(middle_Chw, made_Chw, flaws_hw / (flaws_hw + FLAWLESS**2))
+        share_hw = torch.where(lost[0] & lost[1], flaws_hw / (flaws_hw + FLAWLESS**2), 1.0)
+        return torch.lerp(middle_Chw, made_Chw, share_hw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +221,9 @@ class Rim:
         tried_Chw = inpainted(picture_Chw, wider_hw)
         self.made_up = DEEPER * expected(tried_Chw, picture_Chw, wider_hw & ~hidden_hw)
 
-    def missed(self, found: Found) -> Tensor:
+    def missed(self, colour_Chw: Tensor, there_hw: Tensor) -> Tensor:
         """The error (h, w) to be expected of what was found, infinite where nothing was."""
-        error_hw = expected(found.colour, self._picture, self._known & found.there) + DISAGREEMENT * found.spread
-        return torch.where(found.there, error_hw, torch.inf)
+        return torch.where(there_hw, expected(colour_Chw, self._picture, self._known & there_hw), torch.inf)
 
 
 def shares(rim: Rim, ways: Sequence[Found]) -> Tensor:
@@ -233,29 +231,23 @@ def shares(rim: Rim, ways: Sequence[Found]) -> Tensor:
 
     The first is making it up.
     """
-    errors_Nhw = torch.stack([rim.made_up, *(rim.missed(found) for found in ways)])
-    weight_Nhw = (errors_Nhw + GOOD) ** -STRICTNESS
+    found = [rim.missed(each.colour, each.there) + DISAGREEMENT * each.spread for each in ways]
+    weight_Nhw = (torch.stack([rim.made_up, *found]) + GOOD) ** -STRICTNESS
     return weight_Nhw / weight_Nhw.sum(0)
 
 
-def laid_over(rim: Rim, camera: Found, flow: Found) -> tuple[Tensor, Tensor]:
-    """An outer frame (3, h, w) as the camera lays it over the part, or the flow where that clearly fits the rim better.
-
-    And where it is unknown, (h, w) bool: not seen, or fitting so badly that it would mislead.
-    """
-    by_camera_hw, by_flow_hw = rim.missed(camera), rim.missed(flow)
-    colour_Chw = torch.where(by_flow_hw < CLEARLY * by_camera_hw, flow.colour, camera.colour)
-    return colour_Chw, torch.minimum(by_camera_hw, by_flow_hw) + GOOD >= MISLEADING * (rim.made_up + GOOD)
+def misleading(rim: Rim, outer_Chw: Tensor, seen_hw: Tensor) -> Tensor:
+    """Where an outer frame that lies over the part is of no use, (h, w) bool: not seen, or a bad fit to the rim."""
+    return rim.missed(outer_Chw, seen_hw) + GOOD >= MISLEADING * (rim.made_up + GOOD)
 
 
-def prefilled(middle_Chw: Tensor, unknown_hw: Tensor, outer_Chw: Tensor, lost_hw: Tensor) -> tuple[Tensor, Tensor]:
-    """An outer frame (3, h, w) with what is lost of it taken from the middle one, and again where it is lost (h, w).
+def prefilled(middle_Chw: Tensor, unknown_hw: Tensor, outer_Chw: Tensor, lost_hw: Tensor) -> Tensor:
+    """An outer frame (3, h, w) with what is lost of it taken from the middle one.
 
     Where both are unknown it is inpainted, from what the two of them show around that. So it has the same there as the
     middle one, unless it shows more.
     """
-    both_Chw = torch.where(lost_hw, middle_Chw, outer_Chw)
-    return inpainted(both_Chw, lost_hw & unknown_hw), lost_hw
+    return inpainted(torch.where(lost_hw, middle_Chw, outer_Chw), lost_hw & unknown_hw)
 
 
 def expected(colour_Chw: Tensor, truth_Chw: Tensor, known_hw: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ Shapes: C = 3 channels, H rows, W columns; h, w rows and columns of a part of a 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -155,19 +154,31 @@ def by_flow(window: Sequence[Shown], motions: Sequence[Motion], at: int, part: P
 
     Places that are not hidden are followed for the `least` number of frames back and on.
     """
-    hidden_hw = torch.from_numpy(window[at].known[part.slices]) < 255
+    middle = window[at]
+    down, across = middle.scale
+    start_2hw = places(torch.eye(3, dtype=torch.float64), (part.height, part.width), (part.top, part.left))
+    hidden_hw = torch.from_numpy(middle.known[part.slices]) < 255
     total_hwC = torch.zeros(part.height, part.width, 3)
     weight_hw, sources = torch.zeros(part.height, part.width), []
+    factor_211 = torch.tensor([across, down])[:, None, None]
     for way in (-1, 1):
+        point_2hw = (start_2hw + 0.5) / factor_211 - 0.5
+        alive_hw = torch.ones(part.height, part.width, dtype=torch.bool)
         first_hw = torch.where(hidden_hw, 1, least[way > 0])
         colour_hwC, hops_hw = torch.zeros_like(total_hwC), torch.zeros_like(weight_hw)
-        for hop, (s, where_2hw, alive_hw) in enumerate(_followed(window, motions, at, part, way)):
-            open_hw = alive_hw & (hops_hw == 0)
-            if not bool(open_hw.any()):
-                break
-            lands_hw = open_hw & (hop >= first_hw) & window[s].seen(where_2hw)
+        for hop, s in enumerate(_path(at, way, len(window)), start=1):
+            there, back = _flows(motions, s, way)
+            step_2hw = sampled(there, point_2hw)
+            point_2hw = point_2hw + step_2hw
+            missed_hw = (step_2hw + sampled(back, point_2hw)).square().sum(0)
+            alive_hw &= missed_hw < MISSED**2
+            where_2hw = (point_2hw + 0.5) * factor_211 - 0.5
+            lands_hw = alive_hw & (hop >= first_hw) & window[s].seen(where_2hw)
             if bool(lands_hw.any()):
                 colour_hwC[lands_hw], hops_hw[lands_hw] = window[s].colours(where_2hw)[lands_hw], float(hop)
+                alive_hw &= ~lands_hw
+            if not bool(alive_hw.any()):
+                break
         found_hw = hops_hw > 0
         share_hw = torch.where(found_hw, 1 / hops_hw.clamp(min=1), 0)
         total_hwC += colour_hwC * share_hw[..., None]
@@ -208,49 +219,25 @@ def _median(colour_NhwC: Tensor, seen_Nhw: Tensor) -> Found:
 
 def beside(
     window: Sequence[Shown], motions: Sequence[Motion], at: int, part: Part, far: int
-) -> list[tuple[Found, Found]]:
-    """The frames `far` before and after frame `at`, or as far as there are any, laid over a part of it.
+) -> list[tuple[Tensor, Tensor]]:
+    """The frames `far` before and after frame `at`, or as far as there are any, laid over a part of it by the camera.
 
-    Each by the camera and along the flow, which are one source and have no spread; frame `at` itself where there is no
-    other.
+    Pictures (3, h, w) and where they are seen, (h, w) bool; frame `at` itself where there is no other.
     """
-    ways = chained([motion.camera for motion in motions], at)
-    found: list[tuple[Found, Found]] = []
-    for way in (-1, 1):
-        *_, (s, flow_2hw, alive_hw) = islice(_followed(window, motions, at, part, way), far + 1)
-        camera_33 = scaled(ways[s - at], window[at].scale)
-        camera_2hw = places(camera_33, (part.height, part.width), (part.top, part.left))
-        camera, flow = (
-            Found(_colour(window[s].colours(where_2hw)), window[s].seen(where_2hw), torch.zeros_like(where_2hw[0]))
-            for where_2hw in (camera_2hw, flow_2hw)
-        )
-        found.append((camera, replace(flow, there=flow.there & alive_hw)))
+    middle, ways = window[at], chained([motion.camera for motion in motions], at)
+    found: list[tuple[Tensor, Tensor]] = []
+    for s in (max(-far, -at), min(far, len(window) - 1 - at)):
+        where_2hw = places(scaled(ways[s], middle.scale), (part.height, part.width), (part.top, part.left))
+        found.append((_colour(window[at + s].colours(where_2hw)), window[at + s].seen(where_2hw)))
     return found
-
-
-def _followed(
-    window: Sequence[Shown], motions: Sequence[Motion], at: int, part: Part, way: int
-) -> Generator[tuple[int, Tensor, Tensor]]:
-    """Along the flow from frame `at`, itself first, back (-1) or on (1): each frame, and where the part lies in it.
-
-    Places (x, y), (2, h, w), and whether the flow back has led to where it came from all the way, (h, w) bool.
-    """
-    down, across = window[at].scale
-    factor_211 = torch.tensor([across, down])[:, None, None]
-    where_2hw = places(torch.eye(3, dtype=torch.float64), (part.height, part.width), (part.top, part.left))
-    alive_hw = torch.ones(part.height, part.width, dtype=torch.bool)
-    yield at, where_2hw, alive_hw
-    point_2hw = (where_2hw + 0.5) / factor_211 - 0.5
-    for s in range(at + way, len(window) if way > 0 else -1, way):
-        there, back = _flows(motions, s, way)
-        step_2hw = sampled(there, point_2hw)
-        point_2hw = point_2hw + step_2hw
-        alive_hw = alive_hw & ((step_2hw + sampled(back, point_2hw)).square().sum(0) < MISSED**2)
-        yield s, (point_2hw + 0.5) * factor_211 - 0.5, alive_hw
 
 
 def _colour(codes_hwC: Tensor) -> Tensor:
     return (codes_hwC.permute(2, 0, 1) - ZERO) / ONE
+
+
+def _path(at: int, way: int, length: int) -> range:
+    return range(at + way, length if way > 0 else -1, way)
 
 
 def _flows(motions: Sequence[Motion], s: int, way: int) -> tuple[Tensor, Tensor]:
