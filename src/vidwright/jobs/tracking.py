@@ -1,6 +1,6 @@
 """Tracking a region through its shot, both ways from where it was shown, before anything is edited.
 
-    frames --small--> residuals, on disk --from each key, back and on--> masks
+    frames --small--> pictures and residuals, on disk --a model of the thing from each key, back and on--> masks
 
 Between two keys each frame's mask comes from the nearer one, so a correction changes what lies between its neighbours
 and nothing else. A shot without a key has no mask.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from torch import Tensor
@@ -24,10 +23,8 @@ from vidwright.jobs.records import Records
 from vidwright.vision import masks
 from vidwright.vision.camera import camera_motion
 from vidwright.vision.flow import small_grey, small_size
-from vidwright.vision.following import LINES, OFFSETS, begun, followed, moving, residual, shadowed, with_shadow
-
-#: What moves and only makes darker what lies behind it.
-DARKER = 2
+from vidwright.vision.following import NEAR, Thing, View, boxed, learned, traced, view
+from vidwright.vision.residual import LINES, OFFSETS, moving, residual, shadowed, unlike, with_shadow
 
 
 def track(frames: Iterable[Frame], keys: Mapping[int, Tensor], *, shadows: bool = False) -> Iterator[Tensor]:
@@ -35,31 +32,34 @@ def track(frames: Iterable[Frame], keys: Mapping[int, Tensor], *, shadows: bool 
 
     A key that is an upright rectangle is taken for a box around what is to be followed, any other for the thing itself.
     With `shadows` what it darkens beside it belongs to it.
-    Shots are worked on one after the other; of each its small grey pictures lie in a temporary file.
+    Shots are worked on one after the other; of each its small pictures lie in temporary files.
     """
     for shot in _shots(frames):
         own = {n - shot.first: key for n, key in keys.items() if shot.first <= n < shot.first + shot.length}
         _follow(shot, own)
         for n in range(shot.length):
-            mask_hw = shot.masks[n] > 0 if own else torch.zeros(shot.small, dtype=torch.bool)
-            yield masks.resized(with_shadow(mask_hw, shot.moving[n] == DARKER) if shadows else mask_hw, shot.size)
+            mask_hw = shot.masks[n] if own else torch.zeros(shot.small, dtype=torch.bool)
+            yield masks.resized(with_shadow(mask_hw, shot.shadows[n]) if shadows else mask_hw, shot.size)
         shot.close()
 
 
 class _Shot:
-    """A shot on disk: from frame `first` on `length` small grey pictures, what moves in them, and its masks."""
+    """A shot on disk: from frame `first` on `length` small pictures, where they may have shadows, and masks."""
 
     def __init__(self, first: int, size: tuple[int, int], small: tuple[int, int]) -> None:
         self.first, self.length, self.size, self.small = first, 0, size, small
-        self.greys, self.moving, self.masks = (Records(small, torch.uint8) for _ in range(3))
+        self._labs, self._unlikes = Records((3, *small), torch.uint8), Records(small, torch.float16)
+        self.shadows, self.masks = (Records(small, torch.bool) for _ in range(2))
 
-    def add(self, grey_hw: Tensor, moving_hw: Tensor) -> None:
-        """A picture, and in it 0 for what stands still, 1 for what moves, and `DARKER`."""
-        self.greys[self.length], self.moving[self.length] = grey_hw, moving_hw
-        self.length += 1
+    def add(self, seen: View, shadow_HW: Tensor) -> None:
+        n, self.length = self.length, self.length + 1
+        self._labs[n], self._unlikes[n], self.shadows[n] = seen.lab, seen.unlike, shadow_HW
+
+    def view(self, n: int) -> View:
+        return View(self._labs[n], self._unlikes[n].float())
 
     def close(self) -> None:
-        for records in (self.greys, self.moving, self.masks):
+        for records in (self._labs, self._unlikes, self.shadows, self.masks):
             records.close()
 
 
@@ -75,8 +75,7 @@ def _shots(frames: Iterable[Frame]) -> Iterator[_Shot]:
         seen, at = distinct(window)
         cameras = [each.camera for each in seen[1:]]
         left_Chw = residual([each.picture for each in seen], cameras, at)
-        moving_hw = moving(left_Chw)
-        shot.add(middle.grey, moving_hw + (DARKER - 1) * shadowed(left_Chw, moving_hw))
+        shot.add(view(middle.picture, unlike(left_Chw)), shadowed(left_Chw, moving(left_Chw)))
     if shot is not None:
         yield shot
 
@@ -112,10 +111,17 @@ def _follow(shot: _Shot, keys: Mapping[int, Tensor]) -> None:
     for number, at in enumerate(places):
         before = 0 if number == 0 else (places[number - 1] + at) // 2 + 1
         after = shot.length - 1 if number == len(places) - 1 else (at + places[number + 1]) // 2
-        key_hw = begun(masks.resized(keys[at], shot.small), shot.moving[at] > 0)
-        shot.masks[at] = key_hw
-        for way in (range(at + 1, after + 1), range(at - 1, before - 1, -1)):
-            mask_hw = key_hw
-            for one, other in zip(chain([at], way), way, strict=False):
-                mask_hw = followed(mask_hw, shot.greys[one], shot.greys[other], shot.moving[other] > 0)
-                shot.masks[other] = mask_hw
+        thing = _shown(shot, keys[at], at)
+        shot.masks[at] = thing.mask
+        for way in (range(at, after + 1), range(at, before - 1, -1)):
+            for n, mask_hw in zip(way[1:], traced(thing, map(shot.view, way)), strict=True):
+                shot.masks[n] = mask_hw
+
+
+def _shown(shot: _Shot, key_HW: Tensor, at: int) -> Thing:
+    """The thing that a key shows in frame `at`, learned from that and the frames around it."""
+    around = {n: shot.view(n) for n in range(max(at - NEAR, 0), min(at + NEAR + 1, shot.length))}
+    mask_hw = masks.resized(key_HW, shot.small)
+    if bool(mask_hw.any()) and torch.equal(masks.bounds(key_HW), key_HW):
+        mask_hw = boxed(mask_hw, around, at)
+    return learned(mask_hw, around, at)

@@ -11,21 +11,19 @@ Shapes: H rows, W columns; 33 is a homography, float64, its last number 1; 2 is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from vidwright.vision.corners import Search, matched
 from vidwright.vision.flow import Preset, flow_between
 
-#: Corners that are followed, how much weaker than the strongest one they may be, and how far apart they are in pixels.
-CORNERS, WEAKEST, APART = 400, 0.01, 6
-#: The side of the window by which a corner is known, and how often the picture is halved for motion beyond it.
-WINDOW, LEVELS = 15, 3
-#: Pixels by which the way there and back may miss its beginning, and a corner the homography.
-MISSED, OFF = 0.7, 1.5
+#: The corners that are followed.
+CORNERS = Search(most=400, weakest=0.01, apart=6, window=15)
+#: Pixels by which a corner may miss the homography.
+OFF = 1.5
 #: Corners without which nothing is said of the camera: it is then taken to stand still.
 FEWEST = 12
 #: Iterations of RANSAC and how sure of the best model it has to be.
@@ -38,22 +36,14 @@ def camera_motion(first_HW: Tensor, second_HW: Tensor, known_HW: Tensor | None =
     Pictures are uint8 of one size; only corners where `known_HW` is true are looked at. Small pictures are enough:
     240 rows give a tenth of a pixel.
     """
-    mask: Any = None
-    if known_HW is not None:
-        mask = known_HW.numpy().astype(np.uint8)
-        mask = cv2.erode(mask, np.ones((5, 5), np.uint8))  # a corner at the rim of what is hidden is that rim's
-    first, second = first_HW.numpy(), second_HW.numpy()
-    there = cv2.goodFeaturesToTrack(first, CORNERS, WEAKEST, APART, mask=mask)
-    if there is None or len(there) < FEWEST:
+    if known_HW is not None:  # a corner at the rim of what is hidden is that rim's
+        codes = cv2.erode(known_HW.numpy().astype(np.uint8), np.ones((5, 5), np.uint8))
+        known_HW = torch.from_numpy(codes > 0)
+    there, moved = matched(first_HW, second_HW, CORNERS, known_HW)
+    if len(there) < FEWEST:
         return torch.eye(3, dtype=torch.float64)
-    window: dict[str, Any] = {"winSize": (WINDOW, WINDOW), "maxLevel": LEVELS}
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(first, second, there, np.empty_like(there), **window)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(second, first, moved, np.empty_like(there), **window)
-    good = found[:, 0].astype(bool) & again[:, 0].astype(bool) & (np.linalg.norm(back - there, axis=-1)[:, 0] < MISSED)
-    if good.sum() < FEWEST:
-        return torch.eye(3, dtype=torch.float64)
-    found_33, _ = cv2.findHomography(there[good], moved[good], cv2.RANSAC, OFF, maxIters=TRIES, confidence=SURE)
-    if found_33 is None or not _sane(found_33, first.shape):
+    found_33, _ = cv2.findHomography(there, moved, cv2.RANSAC, OFF, maxIters=TRIES, confidence=SURE)
+    if found_33 is None or not _sane(found_33, tuple(first_HW.shape)):
         return torch.eye(3, dtype=torch.float64)
     return torch.from_numpy(found_33)
 

@@ -1,146 +1,230 @@
-"""Following what moves by itself through a shot, without weights: by how it differs from what lies behind it.
+"""Following one thing through a shot, by a model of it that is learned on the frame where it was shown.
 
-    picture --minus the median of its neighbours, aligned by the camera's motion--> residual
-    mask before --moved along the flow--> about here --and--> what of the residual it touches --> mask
+    key frame, its mask --> appearance, shape, colours and the weights of cues: `Thing`
+    corners of the appearance --Lucas-Kanade--> pose: where it is in the next frame as a whole
+    colour, residual, difference to the appearance --weights--> log odds --+--> mask --> appearance, shape
+    shape at the pose -----------------------------------------------------+
 
-Whatever stands still for long becomes a part of its background and has no residual: then the mask goes on as the flow
-moves it, until there is one again.
+The appearance and the shape are kept as they lie in the key frame, so that no error adds up from frame to frame; they
+take a little from each frame, as things turn and bend. Each cue counts as much as it told the thing from its
+surroundings around the key: the residual where the background stands still, colour where the thing has its own, the
+appearance where it is textured.
 
-Shapes: C = 3 channels, H rows, W columns of a small picture; N candidates; masks are bool (H, W).
+Shapes: C = 3 channels of CIE L*a*b* as 8-bit codes, H rows, W columns of a small picture; K = 3 cues; 23 is a pose, as
+in `vision/pose.py`; masks are bool (H, W).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from vidwright.vision import masks
-from vidwright.vision.camera import chained, places
-from vidwright.vision.flow import flow_between
+from vidwright.vision import masks, pose
+from vidwright.vision.evidence import fitted, guided, histogram, log_odds, log_ratio
 
-#: Rows of the pictures that are looked at.
-LINES = 180
-#: How far away the frames are that the background is taken from, on either side.
-OFFSETS = (3, 6, 10, 14, 19, 24)
-#: A residual, in code values of 255, that means something: at least, and in medians of the whole picture's.
-LEAST, TIMES = 10.0, 4.0
-#: Pixels that the mask may move or grow beside what the flow says.
+#: Pixels around the rim in which evidence decides: deeper inside and further outside the shape does.
 SLACK = 4
-#: With less of its area in the residual, a thing is thought to stand still.
-STANDS = 0.25
-#: What the residual says counts so much beside how far inside of the mask a pixel lies.
-TRUST = 0.5
-#: Pixels by which flow may miss what a thing does as a whole, and how many have to be known of it.
-OFF, FEWEST = 1.0, 16
-#: Pixels by which a mask is moved to fit the residual better, and how much better for each pixel, in parts of its area.
-SHIFT, FAR = 3, 0.02
-#: Code values by which a shadow may darken one colour more than another.
-ALIKE = 40.0
-#: Gaps in the residual of a thing are closed that are as wide as its side over this.
-GAPS = 6
+#: What the shape says at `SLACK` pixels from its rim, as log odds, and how much further away that still grows.
+PRIOR, FAR = 3.0, 1.5
+#: The part that a frame has in the appearance, and in the shape, and what of the key's own shape is put back.
+RENEWED, BENT, KEPT = 0.1, 0.3, 0.02
+#: The part that a frame has in the colours around.
+PASSED = 0.1
+#: Pixels by which the shape may be shifted to where the evidence is, and what each costs, in parts of its area.
+SHIFT, PRICE = 3, 0.03
+#: How far from the rim pixels are learned from, in pixels, and from how many frames on either side of the key.
+RIM, RING, NEAR = 1, 16, 3
+#: Codes by which the appearance may be missed without meaning, and how much less lightness counts than colour does.
+NOISE, LIGHT = 6.0, 0.7
+#: A box: the ellipse in it that is surely of the thing, in parts of its sides, first and then; and the one that is a
+#: likely rim, with how fast the log odds fall there.
+CORE, LIKELY, STEEP = 0.7, 0.97, 6.0
+#: Radius of the blur of log odds in a box, the gaps that are closed, and the part of it that a thing fills at least.
+BLUR, GAPS, LEAST = 2.0, 4, 0.25
 
 
-def residual(pictures: Sequence[Tensor], cameras: Sequence[Tensor], at: int) -> Tensor:
-    """Picture `at` less its background, (3, H, W) in code values, of pictures of code values; 0 where there is none.
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What is looked at of a frame: `lab` (3, H, W), uint8, and `unlike` (H, W), how it differs from its background."""
 
-    `cameras` (3, 3) lead from each picture to the next.
+    lab: Tensor
+    unlike: Tensor
+
+    @property
+    def grey(self) -> Tensor:
+        return self.lab[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thing:
+    """What is known of a thing: its `mask` in the key frame, the histogram of its `colours`, the `weights` of cues."""
+
+    mask: Tensor
+    colours: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trace:
+    """Where the thing is in a frame, its `pose` and `mask`, and how it looks by now.
+
+    `lab` (3, H, W), fp32, and `shape` (H, W), 1 inside and -1 outside with a soft rim, lie as in the key frame;
+    `around` is the histogram of the colours around it.
     """
-    size = (pictures[at].shape[-2], pictures[at].shape[-1])
-    ways = chained(cameras, at)
-    seen = [_aligned(pictures[at + far], way_33, size) for far, way_33 in ways.items() if abs(far) in OFFSETS]
-    if not seen:
-        return torch.zeros(3, *size)
-    background_CHW = torch.stack(seen).nanmedian(0).values
-    return (pictures[at] - background_CHW).nan_to_num(0)
+
+    pose: Tensor
+    mask: Tensor
+    lab: Tensor
+    shape: Tensor
+    around: Tensor
 
 
-def _aligned(picture_CHW: Tensor, way_33: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture as the camera saw it elsewhere; not a number where it did not."""
-    x_HW, y_HW = places(way_33, size).numpy()
-    codes: Any = picture_CHW.permute(1, 2, 0).contiguous().numpy()
-    moved = cv2.remap(codes, x_HW, y_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(torch.nan,) * 3)
-    return torch.from_numpy(moved).permute(2, 0, 1)
+def view(picture_CHW: Tensor, unlike_HW: Tensor) -> View:
+    """A picture of R'G'B' in code values as it is looked at."""
+    codes = picture_CHW.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+    return View(torch.from_numpy(cv2.cvtColor(codes, cv2.COLOR_RGB2LAB)).permute(2, 0, 1), unlike_HW)
 
 
-def moving(residual_CHW: Tensor) -> Tensor:
-    """Where a residual is more than noise."""
-    off_HW = residual_CHW.abs().amax(0)
-    return masks.cleaned(off_HW > max(LEAST, TIMES * float(off_HW.median())), 2)
+def learned(mask_HW: Tensor, views: Mapping[int, View], at: int) -> Thing:
+    """What there is to know of the thing that a mask shows in the view `at`, by the views around that."""
+    outside_HW = _ring(mask_HW)
+    colours, around = histogram(views[at].lab, mask_HW), histogram(views[at].lab, outside_HW)
+    cues = _registered(mask_HW, views, at, colours, around)
+    return Thing(mask_HW, colours, fitted(cues, _depth(mask_HW) > RIM, outside_HW))
 
 
-def shadowed(residual_CHW: Tensor, moving_HW: Tensor) -> Tensor:
-    """Where what moves only makes its background darker, all colours of it alike."""
-    return moving_HW & (residual_CHW.amax(0) < 0) & (residual_CHW.amax(0) - residual_CHW.amin(0) < ALIKE)
+def boxed(box_HW: Tensor, views: Mapping[int, View], at: int) -> Tensor:
+    """The mask of a thing that a box was drawn around in the view `at`.
 
-
-def with_shadow(mask_HW: Tensor, shadowed_HW: Tensor) -> Tensor:
-    """A mask and the shadow that touches it, up to as far away as the thing is large."""
-    reach = float(mask_HW.sum()) ** 0.5
-    near_HW = masks.grown(mask_HW, reach) & shadowed_HW
-    return mask_HW | masks.touching(near_HW, masks.grown(mask_HW, SLACK))
-
-
-def begun(key_HW: Tensor, moving_HW: Tensor) -> Tensor:
-    """What to follow: of a rectangle that was drawn around it what moves in there, any other mask as it is."""
-    if not torch.equal(masks.bounds(key_HW), key_HW):
-        return key_HW
-    side = int(min(key_HW.any(0).sum(), key_HW.any(1).sum()))
-    inside_HW = masks.solid(key_HW & moving_HW, max(side // GAPS, 2)) & key_HW
-    return inside_HW if inside_HW.sum() >= STANDS * key_HW.sum() else masks.grown(key_HW, -side / GAPS)
-
-
-def followed(mask_HW: Tensor, before_HW: Tensor, here_HW: Tensor, moving_HW: Tensor) -> Tensor:
-    """The mask of the frame `here`, of that of the frame `before`; these are grey, uint8.
-
-    It goes on as a whole, turned and scaled as the flow inside of it says. Then its rim is where the residual has it,
-    if that is near; deep inside and far outside the residual does not count, as things may look like what is behind.
+    What lies around the box is not of the thing, and an ellipse in the middle is taken to be; what tells those from
+    each other tells the rest of the box, in two rounds (as in "GrabCut", Rother et al. 2004).
     """
-    carried_HW = _settled(_carried(mask_HW, flow_between(before_HW, here_HW, preset="light")), moving_HW)
-    area, around_HW = int(carried_HW.sum()), masks.grown(carried_HW, SLACK)
+    radius_HW, outside_HW = _radius(box_HW), _ring(box_HW)
+    mask_HW, core_HW = radius_HW < LIKELY, radius_HW < CORE
+    for _ in range(2):
+        colours, around = histogram(views[at].lab, mask_HW), histogram(views[at].lab, outside_HW)
+        cues = _registered(mask_HW, views, at, colours, around)
+        weights_K = fitted(cues, core_HW, outside_HW)
+        odds_HW = torch.stack([log_odds(cues_KHW, weights_K) for cues_KHW in cues]).mean(0)
+        odds_HW = torch.from_numpy(cv2.GaussianBlur(odds_HW.numpy(), (0, 0), BLUR)) + STEEP * (LIKELY - radius_HW)
+        found_HW = masks.solid((odds_HW > 0) & box_HW, GAPS) & box_HW
+        if found_HW.sum() > LEAST * box_HW.sum():
+            mask_HW = core_HW = found_HW
+    return mask_HW & box_HW
+
+
+def traced(thing: Thing, views: Iterable[View]) -> Iterator[Tensor]:
+    """The thing's masks in views of which the first is that of its key, forwards or back in time; but for that one."""
+    trace: _Trace | None = None
+    for before, here in pairwise(views):
+        trace = _begun(thing.mask, before) if trace is None else trace
+        trace = _found(thing, replace(trace, pose=_next(trace, before, here)), here)
+        yield trace.mask
+
+
+def _begun(mask_HW: Tensor, key: View) -> _Trace:
+    """The trace in the key's own frame."""
+    return _Trace(pose.still(), mask_HW, key.lab.float(), _rim(mask_HW), histogram(key.lab, _ring(mask_HW)))
+
+
+def _next(trace: _Trace, before: View, here: View) -> Tensor:
+    """The pose in the view `here`, of the trace in the one `before`.
+
+    The way from frame to frame brings the appearance near, and then that is laid on the frame itself.
+    """
+    inside_HW, grey_1HW = trace.shape > 0, trace.lab[:1]
+    step_23 = pose.moved(before.grey, here.grey, pose.carried_mask(inside_HW, trace.pose))
+    near_23 = trace.pose if step_23 is None else pose.after(step_23, trace.pose)
+    laid_HW = pose.carried(grey_1HW, near_23)[0].round().byte()
+    rest_23 = pose.moved(laid_HW, here.grey, pose.carried_mask(inside_HW, near_23))
+    return near_23 if rest_23 is None else pose.after(rest_23, near_23)
+
+
+def _found(thing: Thing, trace: _Trace, here: View) -> _Trace:
+    """The trace in the view `here`, near to which its pose leads, its mask there, and what that says of the thing."""
+    prior_HW = _prior(trace)
+    area = int((prior_HW > 0).sum())
     if not area:
-        return carried_HW
-    seen = int((moving_HW & carried_HW).sum()) / area
-    beside = int((moving_HW & around_HW & ~carried_HW).sum()) / max(int((around_HW & ~carried_HW).sum()), 1)
-    if seen < STANDS or beside > seen:
-        return carried_HW
-    rim_HW = (masks.distance(~carried_HW) - masks.distance(carried_HW)) / SLACK
-    evidence_HW = torch.where(moving_HW, 1.0, -1.0)
-    return masks.solid(rim_HW.clamp(-1, 1) + TRUST * evidence_HW > 0, 2)
+        return replace(trace, mask=prior_HW > 0)
+    odds_HW = log_odds(_cues(thing, trace, here), thing.weights)
+    right, down = pose.settling(odds_HW, prior_HW.clamp(-1, 1), SHIFT, PRICE * area)
+    if right or down:
+        trace = replace(trace, pose=pose.shifted(trace.pose, right, down))
+        prior_HW, odds_HW = _prior(trace), log_odds(_cues(thing, trace, here), thing.weights)
+    mask_HW = masks.solid(PRIOR * prior_HW + guided(odds_HW, here.grey) > 0, 2)
+    return _renewed(thing, replace(trace, mask=masks.touching(mask_HW, prior_HW > 0)), here)
 
 
-def _settled(mask_HW: Tensor, moving_HW: Tensor) -> Tensor:
-    """The mask moved by a few whole pixels to where it has most of what moves inside and least around it.
-
-    What stands still is left there: nearby things that move would take its mask along.
-    """
-    if int((moving_HW & mask_HW).sum()) <= STANDS * int(mask_HW.sum()):
-        return mask_HW
-    form_HW = mask_HW.float() - (masks.grown(mask_HW, SLACK) & ~mask_HW).float()
-    wide_11HW = F.pad(moving_HW.float(), (SHIFT,) * 4)[None, None]
-    score_SS = F.conv2d(wide_11HW, form_HW[None, None])[0, 0]
-    off_S = torch.arange(-SHIFT, SHIFT + 1).float()
-    score_SS -= FAR * mask_HW.sum() * torch.hypot(off_S[:, None], off_S[None])
-    down, right = divmod(int(score_SS.argmax()), 2 * SHIFT + 1)
-    moved_HW = F.pad(mask_HW, (SHIFT,) * 4)
-    height, width = mask_HW.shape
-    top, left = 2 * SHIFT - down, 2 * SHIFT - right
-    return moved_HW[top : top + height, left : left + width]
+def _prior(trace: _Trace) -> Tensor:
+    """How far inside of its shape at the pose a pixel lies, in `SLACK`s, from -`FAR` to `FAR`."""
+    return (_depth(pose.carried(trace.shape[None], trace.pose)[0] > 0) / SLACK).clamp(-FAR, FAR)
 
 
-def _carried(mask_HW: Tensor, flow_2HW: Tensor) -> Tensor:
-    """The mask moved by the similarity that fits the flow in it best; as it is where there is too little of it."""
-    rows, columns = mask_HW.nonzero(as_tuple=True)
-    if len(rows) < FEWEST:
-        return mask_HW
-    start_N2 = torch.stack([columns, rows], -1).float()
-    end_N2 = start_N2 + flow_2HW[:, rows, columns].mT
-    found, _ = cv2.estimateAffinePartial2D(start_N2.numpy(), end_N2.numpy(), ransacReprojThreshold=OFF)
-    if found is None:
-        return mask_HW
-    moved = cv2.warpAffine(mask_HW.float().numpy(), found, (mask_HW.shape[1], mask_HW.shape[0]))
-    return torch.from_numpy(moved) >= 0.5
+def _renewed(thing: Thing, trace: _Trace, here: View) -> _Trace:
+    """The trace with what its mask in the view `here` says of how the thing looks; nothing where it is not seen."""
+    if not bool(trace.mask.any()):
+        return trace
+    back_23 = pose.inverse(trace.pose)
+    bent_HW = torch.lerp(trace.shape, pose.carried(_rim(trace.mask)[None], back_23)[0], BENT)
+    return replace(
+        trace,
+        lab=torch.lerp(trace.lab, pose.carried(here.lab, back_23), RENEWED),
+        shape=torch.lerp(bent_HW, _rim(thing.mask), KEPT),
+        around=torch.lerp(trace.around, histogram(here.lab, _ring(trace.mask)), PASSED),
+    )
+
+
+def _cues(thing: Thing, trace: _Trace, here: View) -> Tensor:
+    """The cues (K, H, W) of a view in which the trace's pose is known."""
+    ratio_HW = log_ratio(here.lab, thing.colours, trace.around)
+    return torch.stack([ratio_HW, here.unlike, _missed(pose.carried(trace.lab, trace.pose), here.lab)])
+
+
+def _registered(mask_HW: Tensor, views: Mapping[int, View], at: int, colours: Tensor, around: Tensor) -> list[Tensor]:
+    """The cues (K, H, W) of the views around the key's, carried to where things lie in that; its own if it is alone."""
+    found: list[Tensor] = []
+    key = views[at]
+    for way in (range(at + 1, at + NEAR + 1), range(at - 1, at - NEAR - 1, -1)):
+        trace, before = _begun(mask_HW, key), key
+        for here in (views[n] for n in way if n in views):
+            trace, before = replace(trace, pose=_next(trace, before, here)), here
+            back_23 = pose.inverse(trace.pose)
+            cues_KHW = torch.stack([log_ratio(here.lab, colours, around), here.unlike])
+            missed_HW = _missed(pose.carried(here.lab, back_23), key.lab)
+            found.append(torch.cat([pose.carried(cues_KHW, back_23), missed_HW[None]]))
+    return found or [torch.stack([log_ratio(key.lab, colours, around), key.unlike, torch.zeros(mask_HW.shape)])]
+
+
+def _missed(one_CHW: Tensor, other_CHW: Tensor) -> Tensor:
+    """How much two pictures differ in each pixel, as the logarithm of times of `NOISE`."""
+    lightness_HW, *colour_HW = (one_CHW.float() - other_CHW.float()).abs()
+    off_HW = LIGHT * lightness_HW + sum(colour_HW)
+    return torch.from_numpy(cv2.blur(off_HW.numpy(), (3, 3))).div(NOISE).log1p()
+
+
+def _ring(mask_HW: Tensor) -> Tensor:
+    """What lies around a mask, but for its rim."""
+    depth_HW = _depth(mask_HW)
+    return (depth_HW < -RIM) & (depth_HW > -RING)
+
+
+def _rim(mask_HW: Tensor) -> Tensor:
+    return (_depth(mask_HW) / SLACK).clamp(-1, 1)
+
+
+def _depth(mask_HW: Tensor) -> Tensor:
+    """How many pixels inside of a mask each pixel lies; below 0 outside."""
+    return masks.distance(~mask_HW) - masks.distance(mask_HW)
+
+
+def _radius(box_HW: Tensor) -> Tensor:
+    """How far from a box's middle each pixel lies, in its half sides: 1 on the ellipse that touches them."""
+    rows, columns = box_HW.any(1).nonzero().flatten(), box_HW.any(0).nonzero().flatten()
+    middle_y, middle_x = ((float(places[0]) + float(places[-1])) / 2 for places in (rows, columns))
+    y_H1, x_1W = torch.arange(box_HW.shape[0])[:, None] - middle_y, torch.arange(box_HW.shape[1])[None] - middle_x
+    return torch.hypot(2 * y_H1 / len(rows), 2 * x_1W / len(columns))
