@@ -24,8 +24,9 @@ from torch.nn import functional as F
 BINS, CHROMA = 16, 6
 #: The part of a histogram that each bin has at least, and the largest log ratio.
 SOME, SURE = 1e-4, 4.0
-#: Newton's steps to the weights, how much those are held near 0, and how much of that the one for itself is.
-STEPS, DECAY, LOOSE = 8, 0.02, 1e-3
+#: Newton's steps to the weights; how much those are held near 0, and near known ones; the part of that which the one
+#: for itself is held by.
+STEPS, DECAY, HOLD, LOOSE = 8, 0.02, 0.1, 1e-3
 #: The largest log odds.
 CERTAIN = 3.0
 #: Radius of the windows in which log odds are smoothed along the picture's edges, and the variance that is no edge.
@@ -55,23 +56,23 @@ def _bins(lab_CHW: Tensor) -> Tensor:
     return (indices[0] * BINS + indices[1]) * BINS + indices[2]
 
 
-def fitted(cues: Sequence[Tensor], inside_HW: Tensor, around_HW: Tensor) -> Tensor:
+def fitted(cues: Sequence[Tensor], inside_HW: Tensor, around_HW: Tensor, held_K: Tensor | None = None) -> Tensor:
     """Weights (K + 1,) of cues, the last one for itself, by which they tell pixels inside from those around best.
 
-    Of several pictures' cues (K, H, W); both kinds of pixels count as much altogether (logistic regression, its weights
-    held near 0, by Newton's method).
+    Of several pictures' cues (K, H, W); both kinds of pixels count as much altogether. Logistic regression by Newton's
+    method, held near 0, or near weights that are known and then more firmly.
     """
     inside_NK, around_NK = (torch.cat([cues_KHW[:, m_HW].mT for cues_KHW in cues]) for m_HW in (inside_HW, around_HW))
     x_NK = torch.cat([inside_NK, around_NK]).double()
     y_N, share_N = torch.zeros(len(x_NK)).double(), torch.full((len(x_NK),), 0.5 / max(len(around_NK), 1)).double()
     y_N[: len(inside_NK)], share_N[: len(inside_NK)] = 1, 0.5 / max(len(inside_NK), 1)
     x_NK = F.pad(x_NK, (0, 1), value=1.0)
-    decay_K = torch.full((x_NK.shape[1],), DECAY, dtype=torch.float64)
+    decay_K = torch.full((x_NK.shape[1],), DECAY if held_K is None else HOLD, dtype=torch.float64)
     decay_K[-1] *= LOOSE
-    weights_K = torch.zeros_like(decay_K)
+    start_K = weights_K = torch.zeros_like(decay_K) if held_K is None else held_K.double()
     for _ in range(STEPS):
         p_N = torch.sigmoid(x_NK @ weights_K)
-        slope_K = x_NK.mT @ (share_N * (p_N - y_N)) + decay_K * weights_K
+        slope_K = x_NK.mT @ (share_N * (p_N - y_N)) + decay_K * (weights_K - start_K)
         bend_KK = (x_NK * (share_N * p_N * (1 - p_N))[:, None]).mT @ x_NK + decay_K.diag()
         weights_K = weights_K - torch.linalg.solve(bend_KK, slope_K)
     return weights_K.float()

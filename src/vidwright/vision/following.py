@@ -95,7 +95,7 @@ def learned(mask_HW: Tensor, views: Mapping[int, View], at: int) -> Thing:
     outside_HW = _ring(mask_HW)
     colours, around = histogram(views[at].lab, mask_HW), histogram(views[at].lab, outside_HW)
     cues = _registered(mask_HW, views, at, colours, around)
-    return Thing(mask_HW, colours, fitted(cues, _depth(mask_HW) > RIM, outside_HW))
+    return Thing(mask_HW, colours, fitted(cues, mask_HW, outside_HW))
 
 
 def boxed(box_HW: Tensor, views: Mapping[int, View], at: int) -> Tensor:
@@ -147,22 +147,35 @@ def _next(trace: _Trace, before: View, here: View) -> Tensor:
 
 def _found(thing: Thing, trace: _Trace, here: View) -> _Trace:
     """The trace in the view `here`, near to which its pose leads, its mask there, and what that says of the thing."""
-    prior_HW = _prior(trace)
-    area = int((prior_HW > 0).sum())
+    depth_HW = _expected(trace)
+    area = int((depth_HW > 0).sum())
     if not area:
-        return replace(trace, mask=prior_HW > 0)
-    odds_HW = log_odds(_cues(thing, trace, here), thing.weights)
-    right, down = pose.settling(odds_HW, prior_HW.clamp(-1, 1), SHIFT, PRICE * area)
+        return replace(trace, mask=depth_HW > 0)
+    cues_KHW = _cues(thing, trace, here)
+    weights_K = _weighed(thing, cues_KHW, depth_HW)
+    odds_HW = log_odds(cues_KHW, weights_K)
+    right, down = pose.settling(odds_HW, (depth_HW / SLACK).clamp(-1, 1), SHIFT, PRICE * area)
     if right or down:
         trace = replace(trace, pose=pose.shifted(trace.pose, right, down))
-        prior_HW, odds_HW = _prior(trace), log_odds(_cues(thing, trace, here), thing.weights)
-    mask_HW = masks.solid(PRIOR * prior_HW + guided(odds_HW, here.grey) > 0, 2)
-    return _renewed(thing, replace(trace, mask=masks.touching(mask_HW, prior_HW > 0)), here)
+        depth_HW, odds_HW = _expected(trace), log_odds(_cues(thing, trace, here), weights_K)
+    prior_HW = PRIOR * (depth_HW / SLACK).clamp(-FAR, FAR)
+    mask_HW = masks.solid(prior_HW + guided(odds_HW, here.grey) > 0, 2)
+    return _renewed(thing, replace(trace, mask=masks.touching(mask_HW, depth_HW > 0)), here)
 
 
-def _prior(trace: _Trace) -> Tensor:
-    """How far inside of its shape at the pose a pixel lies, in `SLACK`s, from -`FAR` to `FAR`."""
-    return (_depth(pose.carried(trace.shape[None], trace.pose)[0] > 0) / SLACK).clamp(-FAR, FAR)
+def _expected(trace: _Trace) -> Tensor:
+    """How many pixels inside of its shape at the pose each pixel lies."""
+    return _depth(pose.carried(trace.shape[None], trace.pose)[0] > 0)
+
+
+def _weighed(thing: Thing, cues_KHW: Tensor, depth_HW: Tensor) -> Tensor:
+    """The weights of cues here, held to those of the key: a thing may come to stand, and its background to move.
+
+    By the pixels that are surely inside and around; where it is too thin to have such ones, those of the key.
+    """
+    inside_HW, around_HW = depth_HW > SLACK, (depth_HW < -SLACK) & (depth_HW > -RING)
+    some = bool(inside_HW.any()) and bool(around_HW.any())
+    return fitted([cues_KHW], inside_HW, around_HW, thing.weights) if some else thing.weights
 
 
 def _renewed(thing: Thing, trace: _Trace, here: View) -> _Trace:
@@ -219,7 +232,7 @@ def _rim(mask_HW: Tensor) -> Tensor:
 
 def _depth(mask_HW: Tensor) -> Tensor:
     """How many pixels inside of a mask each pixel lies; below 0 outside."""
-    return masks.distance(~mask_HW) - masks.distance(mask_HW)
+    return -masks.signed(mask_HW)
 
 
 def _radius(box_HW: Tensor) -> Tensor:

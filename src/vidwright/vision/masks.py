@@ -65,6 +65,13 @@ def distance(mask_HW: Tensor) -> Tensor:
     return torch.from_numpy(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
 
 
+def signed(mask_HW: Tensor) -> Tensor:
+    """How far outside of the nearest rim each pixel is, below 0 inside; as far as can be where there is no rim."""
+    most = sum(mask_HW.shape)
+    outside_HW, inside_HW = (distance(each_HW).clamp(max=most) for each_HW in (mask_HW, ~mask_HW))
+    return torch.where(mask_HW, 0.5 - inside_HW, outside_HW - 0.5)
+
+
 def feathered(mask_HW: Tensor, pixels: float) -> Tensor:
     """Opacity (H, W) in [0, 1]: 1 in the mask, falling to 0 over so many pixels around it."""
     if pixels <= 0:
@@ -101,8 +108,8 @@ def between(first_HW: Tensor, second_HW: Tensor, part: float) -> Tensor:
         return first_HW if part < 0.5 else second_HW
     there, here = (_middle(mask_HW) for mask_HW in (second_HW, first_HW))
     shift = there - here
-    signed = [_signed(_moved(m, s)) for m, s in ((first_HW, part * shift), (second_HW, (part - 1) * shift))]
-    return torch.lerp(signed[0], signed[1], part) < 0
+    depths = [signed(_moved(m, s)) for m, s in ((first_HW, part * shift), (second_HW, (part - 1) * shift))]
+    return torch.lerp(depths[0], depths[1], part) < 0
 
 
 def cleaned(mask_HW: Tensor, pixels: int) -> Tensor:
@@ -153,13 +160,6 @@ def resized(mask_HW: Tensor, size: tuple[int, int]) -> Tensor:
 def _centres(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     height, width = size
     return torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
-
-
-def _signed(mask_HW: Tensor) -> Tensor:
-    """How far outside of the nearest rim each pixel is, below 0 inside; as far as can be where there is no rim."""
-    most = sum(mask_HW.shape)
-    outside_HW, inside_HW = (distance(each_HW).clamp(max=most) for each_HW in (mask_HW, ~mask_HW))
-    return torch.where(mask_HW, 0.5 - inside_HW, outside_HW - 0.5)
 
 
 def _middle(mask_HW: Tensor) -> Tensor:
