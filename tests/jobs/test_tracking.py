@@ -93,6 +93,24 @@ def test_without_a_key_all_masks_are_empty_and_without_frames_there_are_none(cli
     assert not any(bool(mask_HW.any()) for mask_HW in track(frames_of(clip[0][:3]), {1: empty_HW}))
 
 
+def test_over_a_background_that_moves_everywhere_a_thing_is_followed(clip: tuple[Tensor, Tensor]) -> None:
+    """Three textures over each other that go three ways: neither a camera nor a background is to be found in it."""
+    layers = [scenes.pan(seed, FRAMES, SIZE, pace) for seed, pace in ((3, (3, 1)), (4, (-3, 2)), (5, (0, -4)))]
+    x_TCHW = torch.where(clip[1][:, None], clip[0], torch.stack(layers).mean(0))
+    found = ious(list(track(frames_of(x_TCHW), {6: around(clip[1][6])})), clip[1])
+    assert found.mean() > 0.85 and found.min() > 0.75
+
+
+def test_a_box_is_one_though_shrinking_cuts_its_corners() -> None:
+    """Its sides end within pixels of the small picture, of which they have more than half, and its corners less."""
+    x_TCHW, truth_THW = scenes.thing(8, (480, 300), start=(120, 150), pace=(9, 1), radius=36)
+    box_HW = masks.box((300, 480), 84, 114, 156, 186)
+    small_HW = masks.resized(box_HW, (180, 288))
+    assert not torch.equal(masks.bounds(small_HW), small_HW)
+    found = list(track(frames_of(x_TCHW), {0: box_HW}))
+    assert ious(found[:1], truth_THW[:1])[0] > 0.8
+
+
 def test_a_single_frame_has_the_middle_of_its_box(clip: tuple[Tensor, Tensor]) -> None:
     box_HW = masks.box((120, 160), 40, 30, 76, 66)
     (found,) = track(frames_of(clip[0][:1]), {0: box_HW})

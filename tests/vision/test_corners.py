@@ -11,7 +11,7 @@ from vidwright.vision.corners import Search, matched
 from vidwright.vision.flow import small_grey
 
 SIZE, SEARCH = (120, 160), Search(most=200, weakest=0.01, apart=5, window=15)
-GREY_HW = small_grey(scenes.textured(1, SIZE[::-1]), SIZE)
+GREY_HW = small_grey(scenes.textured(1, (SIZE[1], SIZE[0])), SIZE)
 
 
 def test_corners_are_where_the_picture_went() -> None:
@@ -28,7 +28,7 @@ def test_only_those_in_the_mask_are_looked_for() -> None:
 
 def test_corners_that_are_hidden_in_the_other_picture_are_left_out() -> None:
     hidden_HW = masks.box(SIZE, 0, 0, 80, 120)
-    other_HW = torch.where(hidden_HW, small_grey(scenes.textured(9, SIZE[::-1]), SIZE), GREY_HW)
+    other_HW = torch.where(hidden_HW, small_grey(scenes.textured(9, (SIZE[1], SIZE[0])), SIZE), GREY_HW)
     there, here = matched(GREY_HW, other_HW, SEARCH, None)
     seen = there[:, 0] > 90
     assert seen.sum() > 20 and np.abs(here - there)[seen].max() < 0.5

@@ -14,7 +14,7 @@ from vidwright.vision.flow import small_grey
 
 SIZE = (120, 160)
 INSIDE_HW = masks.ellipse(SIZE, 80, 60, 35, 30)
-GREY_HW, OTHER_HW = (small_grey(scenes.textured(seed, SIZE[::-1]), SIZE) for seed in (1, 9))
+GREY_HW, OTHER_HW = (small_grey(scenes.textured(seed, (SIZE[1], SIZE[0])), SIZE) for seed in (1, 9))
 
 
 def turned(angle: float, scale: float, right: float, down: float) -> Tensor:
@@ -47,7 +47,9 @@ def test_poses_follow_each_other_and_lead_back() -> None:
     by_steps_2 = other_23 @ torch.cat([one_23 @ point_3, point_3[2:]])
     assert torch.allclose(pose.after(other_23, one_23) @ point_3, by_steps_2)
     assert torch.allclose(pose.after(pose.inverse(one_23), one_23), pose.still())
-    assert torch.allclose(pose.shifted(one_23, 2, -3) @ point_3, one_23 @ point_3 + torch.tensor([2.0, -3]))
+    assert torch.allclose(
+        pose.shifted(one_23, torch.tensor([2, -3])) @ point_3, one_23 @ point_3 + torch.tensor([2.0, -3])
+    )
 
 
 def test_pictures_and_masks_are_carried_alike() -> None:

@@ -29,7 +29,7 @@ def scene() -> tuple[Tensor, Tensor]:
 def looked_at() -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Code values, greys, and the camera's motion from each to the next."""
     x_TCHW, _ = scene()
-    greys = [small_grey(picture_CHW, SIZE[::-1]) for picture_CHW in x_TCHW]
+    greys = [small_grey(picture_CHW, (SIZE[1], SIZE[0])) for picture_CHW in x_TCHW]
     return [*(x_TCHW * 255)], greys, [camera_motion(one, other) for one, other in pairwise(greys)]
 
 
@@ -53,20 +53,20 @@ def test_the_residual_is_the_picture_less_what_lies_behind() -> None:
     pictures[6][:, 40:60, 50:80] += torch.tensor([30.0, -20, 5])[:, None, None]
     pictures[3][:, 40:60, 50:80] = 0
     residual_CHW = residual(pictures, [EYE] * 12, 6)
-    assert torch.allclose(residual_CHW[:, 50, 60], torch.tensor([30.0, -20, 5]), atol=1e-3)
+    assert torch.allclose(residual_CHW[:, 50, 60], torch.tensor([30.0, -20, 5]), atol=0.07)
     residual_CHW[:, 40:60, 50:80] = 0
-    assert residual_CHW.abs().max() < 1e-3
+    assert residual_CHW.abs().max() < 0.07  # a sixteenth is what is kept of a code value
 
 
 def test_one_picture_has_no_residual() -> None:
     pictures = looked_at()[0]
     assert not residual(pictures[:1], [], 0).any()
-    assert not residual([pictures[0]] * 9, [EYE] * 8, 4).any()
+    assert residual([pictures[0]] * 9, [EYE] * 8, 4).abs().max() < 0.07
 
 
 def test_the_background_is_the_lower_median_of_the_pictures_that_show_a_place() -> None:
     """A camera that goes on by 40 pixels a frame: few others show a place, and near a side hardly any."""
-    wide_CHW = 255 * scenes.textured(5, (160 + 12 * 40, 120))
+    wide_CHW = 200 * scenes.textured(5, (160 + 12 * 40, 120))
     random = torch.Generator().manual_seed(2)
     pictures = [wide_CHW[..., 40 * n : 40 * n + 160] + torch.rand(3, 1, 1, generator=random) * 40 for n in range(13)]
     shift_33 = torch.tensor([[1, 0, -40], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
@@ -80,9 +80,9 @@ def test_how_much_a_pixel_differs_is_measured_by_the_whole_picture() -> None:
     noise_CHW = 5 * torch.randn(3, 120, 160, generator=torch.Generator().manual_seed(1))
     noise_CHW[1, 40:60, 50:80] -= 60
     thing_HW = masks.box((120, 160), 51, 41, 79, 59)
-    alike = [unlike(times * noise_CHW) for times in (1, 3)]
-    assert torch.allclose(*alike, atol=1e-4)
-    assert alike[0][thing_HW].min() > 1.5 and alike[0][masks.distance(thing_HW) > 3].mean() < 0.8
+    unlike_HW = unlike(noise_CHW)
+    assert torch.allclose(unlike(3 * noise_CHW), unlike_HW, atol=1e-4)
+    assert unlike_HW[thing_HW].min() > 1.5 and unlike_HW[masks.distance(thing_HW) > 3].mean() < 0.8
     assert unlike(noise_CHW / 100).max() < 0.5  # less than anyone sees
 
 

@@ -37,6 +37,8 @@ RENEWED, BENT, KEPT = 0.1, 0.3, 0.02
 PASSED = 0.1
 #: Pixels by which the shape may be shifted to where the evidence is, and what each costs, in parts of its area.
 SHIFT, PRICE = 3, 0.03
+#: Pixels from the rim in which corners are not the thing's own.
+OFF_RIM = 2
 #: How far from the rim pixels are learned from, in pixels, and from how many frames on either side of the key.
 RIM, RING, NEAR = 1, 16, 3
 #: Codes by which the appearance may be missed without meaning, and how much less lightness counts than colour does.
@@ -74,7 +76,7 @@ class _Trace:
     """Where the thing is in a frame, its `pose` and `mask`, and how it looks by now.
 
     `lab` (3, H, W), fp32, and `shape` (H, W), 1 inside and -1 outside with a soft rim, lie as in the key frame;
-    `around` is the histogram of the colours around it.
+    `around` is the histogram of the colours around it, and `pace` (2,) how its middle went in the last step.
     """
 
     pose: Tensor
@@ -82,6 +84,7 @@ class _Trace:
     lab: Tensor
     shape: Tensor
     around: Tensor
+    pace: Tensor
 
 
 def view(picture_CHW: Tensor, unlike_HW: Tensor) -> View:
@@ -120,29 +123,40 @@ def boxed(box_HW: Tensor, views: Mapping[int, View], at: int) -> Tensor:
 
 def traced(thing: Thing, views: Iterable[View]) -> Iterator[Tensor]:
     """The thing's masks in views of which the first is that of its key, forwards or back in time; but for that one."""
-    trace: _Trace | None = None
+    middle_3, trace = _middle(thing.mask), None
     for before, here in pairwise(views):
-        trace = _begun(thing.mask, before) if trace is None else trace
-        trace = _found(thing, replace(trace, pose=_next(trace, before, here)), here)
+        last = _begun(thing.mask, before) if trace is None else trace
+        laid_23 = _laid(last, before, here)
+        trace = _found(thing, replace(last, pose=_gone_on(last) if laid_23 is None else laid_23), here)
+        trace = replace(trace, pace=(trace.pose - last.pose) @ middle_3)
         yield trace.mask
 
 
 def _begun(mask_HW: Tensor, key: View) -> _Trace:
     """The trace in the key's own frame."""
-    return _Trace(pose.still(), mask_HW, key.lab.float(), _rim(mask_HW), histogram(key.lab, _ring(mask_HW)))
+    around = histogram(key.lab, _ring(mask_HW))
+    return _Trace(pose.still(), mask_HW, key.lab.float(), _rim(mask_HW), around, torch.zeros(2).double())
 
 
-def _next(trace: _Trace, before: View, here: View) -> Tensor:
-    """The pose in the view `here`, of the trace in the one `before`.
+def _laid(trace: _Trace, before: View, here: View) -> Tensor | None:
+    """The pose in the view `here`, of the trace in the one `before`; None for lack of texture.
 
-    The way from frame to frame brings the appearance near, and then that is laid on the frame itself.
+    The way from frame to frame brings the appearance near, and then that is laid on the frame itself. Corners at the
+    rim are not looked at: they are those of what lies behind.
     """
-    inside_HW, grey_1HW = trace.shape > 0, trace.lab[:1]
+    inside_HW, grey_1HW = masks.grown(trace.shape > 0, -OFF_RIM), trace.lab[:1]
     step_23 = pose.moved(before.grey, here.grey, pose.carried_mask(inside_HW, trace.pose))
-    near_23 = trace.pose if step_23 is None else pose.after(step_23, trace.pose)
+    near_23 = _gone_on(trace) if step_23 is None else pose.after(step_23, trace.pose)
     laid_HW = pose.carried(grey_1HW, near_23)[0].round().byte()
     rest_23 = pose.moved(laid_HW, here.grey, pose.carried_mask(inside_HW, near_23))
-    return near_23 if rest_23 is None else pose.after(rest_23, near_23)
+    if rest_23 is not None:
+        return pose.after(rest_23, near_23)
+    return None if step_23 is None else near_23
+
+
+def _gone_on(trace: _Trace) -> Tensor:
+    """The pose after another step of the same pace."""
+    return pose.shifted(trace.pose, trace.pace)
 
 
 def _found(thing: Thing, trace: _Trace, here: View) -> _Trace:
@@ -154,9 +168,10 @@ def _found(thing: Thing, trace: _Trace, here: View) -> _Trace:
     cues_KHW = _cues(thing, trace, here)
     weights_K = _weighed(thing, cues_KHW, depth_HW)
     odds_HW = log_odds(cues_KHW, weights_K)
-    right, down = pose.settling(odds_HW, (depth_HW / SLACK).clamp(-1, 1), SHIFT, PRICE * area)
+    form_HW = torch.where(depth_HW > -SLACK, (depth_HW / SLACK).clamp(-1, 1), 0.0)
+    right, down = pose.settling(odds_HW, form_HW, SHIFT, PRICE * area)
     if right or down:
-        trace = replace(trace, pose=pose.shifted(trace.pose, right, down))
+        trace = replace(trace, pose=pose.shifted(trace.pose, torch.tensor([right, down])))
         depth_HW, odds_HW = _expected(trace), log_odds(_cues(thing, trace, here), weights_K)
     prior_HW = PRIOR * (depth_HW / SLACK).clamp(-FAR, FAR)
     mask_HW = masks.solid(prior_HW + guided(odds_HW, here.grey) > 0, 2)
@@ -199,13 +214,16 @@ def _cues(thing: Thing, trace: _Trace, here: View) -> Tensor:
 
 
 def _registered(mask_HW: Tensor, views: Mapping[int, View], at: int, colours: Tensor, around: Tensor) -> list[Tensor]:
-    """The cues (K, H, W) of the views around the key's, carried to where things lie in that; its own if it is alone."""
+    """The cues (K, H, W) of the views around the key's, carried to where things lie there; or else those of its own."""
     found: list[Tensor] = []
     key = views[at]
     for way in (range(at + 1, at + NEAR + 1), range(at - 1, at - NEAR - 1, -1)):
         trace, before = _begun(mask_HW, key), key
         for here in (views[n] for n in way if n in views):
-            trace, before = replace(trace, pose=_next(trace, before, here)), here
+            laid_23 = _laid(trace, before, here)
+            if laid_23 is None:
+                break
+            trace, before = replace(trace, pose=laid_23), here
             back_23 = pose.inverse(trace.pose)
             cues_KHW = torch.stack([log_ratio(here.lab, colours, around), here.unlike])
             missed_HW = _missed(pose.carried(here.lab, back_23), key.lab)
@@ -228,6 +246,12 @@ def _ring(mask_HW: Tensor) -> Tensor:
 
 def _rim(mask_HW: Tensor) -> Tensor:
     return (_depth(mask_HW) / SLACK).clamp(-1, 1)
+
+
+def _middle(mask_HW: Tensor) -> Tensor:
+    """The middle (x, y, 1) of a mask; any place for one that is empty."""
+    y, x = mask_HW.nonzero().double().mean(0).nan_to_num().tolist()
+    return torch.tensor([x, y, 1], dtype=torch.float64)
 
 
 def _depth(mask_HW: Tensor) -> Tensor:

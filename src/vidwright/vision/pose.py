@@ -51,9 +51,9 @@ def after(second_23: Tensor, first_23: Tensor) -> Tensor:
     return both_23
 
 
-def shifted(pose_23: Tensor, right: int, down: int) -> Tensor:
-    """A pose and then a shift by whole pixels."""
-    return pose_23 + torch.tensor([[0, 0, right], [0, 0, down]])
+def shifted(pose_23: Tensor, by_2: Tensor) -> Tensor:
+    """A pose and then a shift by pixels (x, y)."""
+    return torch.cat([pose_23[:, :2], pose_23[:, 2:] + by_2[:, None]], 1)
 
 
 def inverse(pose_23: Tensor) -> Tensor:
