@@ -12,6 +12,8 @@ from mnist import write_mnist
 from tiny import randomise
 from vidwright.bench import like, pairs
 from vidwright.bench.generate import Figure
+from vidwright.data.idx import read_idx
+from vidwright.data.moving_mnist import resized
 from vidwright.data.moving_mnist import test_set as fixed_set
 from vidwright.models.generate import flow, patches
 
@@ -45,25 +47,26 @@ def test_frames_and_their_own_are_decibels_apart():
 
 
 class Knows(torch.nn.Module):
-    """Names the pair of each clip that it has seen, by its middle frames, and calls all others 00."""
+    """Names the digit that a picture is most like, of those that there are."""
 
-    def __init__(self, clips: list[dict[str, torch.Tensor]]) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.seen = torch.stack([each["clip"] for each in clips]).float() / 255
-        self.labels = [10 * low + high for low, high in (sorted(each["labels"].tolist()) for each in clips)]
+        small = resized(read_idx(folder / "t10k-images-idx3-ubyte", 3), 16)
+        self.digits_NP = torch.from_numpy(small).flatten(1) / 255
+        self.labels_N = torch.tensor(read_idx(folder / "t10k-labels-idx1-ubyte", 1).tolist())
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
-        named = [next((k for s, k in zip(self.seen, self.labels, strict=True) if torch.equal(s, c)), 0) for c in clip]
-        return torch.nn.functional.one_hot(torch.tensor(named), 100).float()
+        nearest = torch.cdist(clip[:, 0, 0, 8:24, 8:24].flatten(1), self.digits_NP).argmin(dim=1)
+        return 50 * torch.nn.functional.one_hot(self.labels_N[nearest], 10).float()
 
 
-def test_pairs_are_named_in_order_and_their_clips_continued(tmp_path):
+def test_pairs_are_read_and_their_clips_continued(tmp_path):
     net = randomise(flow.Net(flow.Config(widths=(4, 4), tokens=8, depth=1, heads=1, length=4, side=64)))
     samples = fixed_set(write_mnist(tmp_path), frames=4)
-    reader = Knows([samples.sample(0, k) for k in range(4)])
-    assert 0 not in reader.labels
-    found = list(pairs.figures(net.eval(), reader, tmp_path, clips=4, seeds=2))
-    assert value(found, "both digits read", "real") == 1
+    clips = [samples.sample(0, k)["clip"][:, 0] / 255 for k in range(8)]
+    readable = sum(any(pairs.apart(frame) is not None for frame in clip) for clip in clips) / 8
+    found = list(pairs.figures(net.eval(), Knows(tmp_path), tmp_path, clips=8, seeds=2))
+    assert value(found, "both digits read", "real") == readable > 0
     assert value(found, "both digits read", "one by one") == 0
     ours, copies, black = (value(found, "MSE", way) for way in ("ours", "copy last", "black"))
     assert ours > 0 and copies > 0 and black > 0

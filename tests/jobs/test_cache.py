@@ -53,6 +53,13 @@ def test_all_that_a_job_needs_stays(full):
     assert listing(full) == ["a", "c", "new"]
 
 
+def test_what_a_job_may_be_using_stays(full):
+    cache.used(full / "a")
+    cache.used(full / "c")
+    cache.prune(put(full / "new", 1000, used=0))
+    assert listing(full) == ["a", "c", "new"]
+
+
 def test_nothing_goes_while_there_is_room_and_folders_stay(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "MOST_BYTES", 300)
     (tmp_path / "folder").mkdir()
