@@ -100,8 +100,9 @@ def test_killed_or_parallel_it_gives_the_same_frames(tmp_path, forks):
         whole
     )
     assert pictures(run(job(source, tmp_path / "threads.mkv", change), on=Local(threads=3)).output) == pictures(whole)
+    timed = forks.run(job(source, tmp_path / "timed.mkv", change), segment="1/5")
     killed = job(source, tmp_path / "killed.mkv", change)
-    assert forks.run(killed, segment="1/5", kill_after=2.5)["status"] != 0
+    assert forks.run(killed, segment="1/5", kill_after=0.6 * timed["seconds"])["status"] != 0
     assert forks.run(killed, segment="1/5")["status"] == 0
     assert pictures(killed.output) == pictures(whole)
 
