@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import pytest
@@ -11,10 +11,19 @@ from torch import Tensor
 
 import scenes
 from vidwright.core import Frame
-from vidwright.jobs.propagate import LIGHT, Ways, find, propagated
+from vidwright.jobs.propagate import ELSEWHERE, LEAST, LIGHT, Ways, find, mixed, propagated
+from vidwright.train import translating
 
 SIZE, FRAMES, PACE = (160, 120), 9, (3, 2)
 RED = torch.tensor([0.3, -0.2, 0.05])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hardly_fitted() -> Iterator[None]:
+    """These tests are of ways: the network, which takes seconds, has to leave alone what they are sure of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(translating, "STEPS", (5, 5))
+        yield
 
 
 def frames_of(x_TCHW: Tensor, *cuts: int) -> list[Frame]:
@@ -173,3 +182,30 @@ def test_ways_are_read_in_any_order_and_a_frame_of_another_time_is_as_it_was(cli
     assert all(torch.equal(data, together[n]) for n, data in alone.items())
     other = Frame(clip[3], Fraction(1, 7))
     assert ways.painted(other) is other
+
+
+def test_what_no_way_leads_to_is_told_by_what_it_looks_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is bright was painted, and no frame has anything to do with the one before: as on water."""
+    monkeypatch.setattr(translating, "STEPS", (200, 200))
+    x_TCHW = torch.stack([scenes.textured(seed, SIZE) for seed in range(4)])
+    truth_TCHW = RED[:, None, None] * (x_TCHW.mean(1, keepdim=True) > 0.5)
+    made_TCHW = carry(frames_of(x_TCHW), {0: x_TCHW[0] + truth_TCHW[0]}) - x_TCHW
+    for n in range(1, 4):
+        assert (made_TCHW[n] - truth_TCHW[n]).abs().mean() < 0.6 * truth_TCHW[n].abs().mean()
+
+
+def test_carried_and_told_are_mixed_by_their_squared_errors() -> None:
+    carried_CHW, told_CHW = torch.full((3, 1, 5), 0.2), torch.full((3, 1, 5), -0.1)
+    width_HW = torch.full((1, 5), 0.1)
+    own = ELSEWHERE * 3 * 2 * 0.1**2
+    error_HW = own * torch.tensor([[0, 1, 3, 1 / 3, float("inf")]])
+    made_CHW = mixed(carried_CHW, error_HW, told_CHW, width_HW)
+    assert made_CHW[0, 0].tolist() == pytest.approx([0.2, 0.05, -0.025, 0.125, -0.1])
+    assert torch.equal(made_CHW[:, :, 0], carried_CHW[:, :, 0])
+
+
+def test_what_is_told_of_less_than_a_code_value_is_nothing() -> None:
+    nothing_CHW = torch.zeros(3, 1, 2)
+    told_CHW = torch.tensor([0.9, 1.1]).mul(LEAST).expand(3, 1, 2)
+    made_CHW = mixed(nothing_CHW, torch.full((1, 2), float("inf")), told_CHW, torch.ones(1, 2))
+    assert [bool(made_CHW[..., n].any()) for n in range(2)] == [False, True]

@@ -38,6 +38,12 @@ def test_charbonnier_is_a_parabola_near_zero_and_l1_far_away():
     assert float(losses.charbonnier(zero + 3, zero, epsilon=4.0)) == pytest.approx(5.0)
 
 
+def test_laplace_is_torchs_distribution_but_for_log_2():
+    output, target, width = torch.rand(3, 2, 3, 4, 5)
+    wanted = -torch.distributions.Laplace(output, width).log_prob(target).mean() - math.log(2)
+    assert losses.laplace(output, target, width).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
 def test_log_mse_counts_each_sample_in_decibels():
     x = torch.full((2, 3, 4, 4), 0.5)
     y = x + torch.tensor([0.1, 0.02]).view(2, 1, 1, 1)

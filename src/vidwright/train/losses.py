@@ -35,6 +35,15 @@ def charbonnier(output: Tensor, target: Tensor, *, epsilon: float = EPSILON) -> 
     return ((output - target).square() + epsilon**2).sqrt().mean()
 
 
+def laplace(output: Tensor, target: Tensor, width: Tensor) -> Tensor:
+    """Mean negative log-likelihood in nats of a target under Laplace distributions, less log 2.
+
+    `width`, above 0, is how far off the output is expected to be in the mean; Kendall and Gal 2017.
+    """
+    output, target = _pair(output, target)
+    return ((output - target).abs() / width + width.log()).mean()
+
+
 def log_mse(output_Bx: Tensor, target_Bx: Tensor, *, floor: float = MSE_FLOOR) -> Tensor:
     """Mean over samples of ln(MSE + `floor`), by which each counts in decibels: easy ones as much as hard ones.
 
