@@ -84,4 +84,5 @@ def test_the_command_makes_weights_of_the_model(folder, tmp_path, capsys):
     tensors, header = read_weights(out)
     assert set(tensors) == {"y", "u", "v"}
     assert header["model"] == "compress/postfilter" and header["data"]["licence"] == "CC0" and header["metrics"]
+    assert header["name"] == "fidelity"
     assert main(order) == 3  # it is there already

@@ -16,9 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from vidwright.core import Planes
 from vidwright.core.video import RESTORE_TYPE
 from vidwright.data.neighbours import in_codes
@@ -28,7 +25,7 @@ from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import probe
 from vidwright.io.reader import Picture, Reader
 from vidwright.io.writer import encode_segment, segment_suffix
-from vidwright.jobs.attach import network
+from vidwright.jobs.attach import Restore, general
 from vidwright.jobs.gate import fitted
 from vidwright.jobs.restore import Filters
 from vidwright.jobs.sidecar import NAME, Sidecar
@@ -36,9 +33,9 @@ from vidwright.jobs.sidecar import written as sidecar_bytes
 from vidwright.metrics.align import align
 from vidwright.metrics.bd import bd_rate
 from vidwright.metrics.lpips import Lpips
-from vidwright.metrics.ms_ssim import SMALLEST, ms_ssim
+from vidwright.metrics.ms_ssim import SMALLEST
 from vidwright.metrics.psnr import mean_psnr, psnr
-from vidwright.metrics.quality import measured
+from vidwright.metrics.quality import likeness, measured
 from vidwright.nn.threads import one_torch_thread
 
 #: Frames of each clip, and of a quick look.
@@ -62,11 +59,14 @@ ENCODERS: Mapping[str, EncoderSettings] = MappingProxyType(
 CRFS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"h264": (23, 28, 33, 38), "hevc": (24, 29, 34, 39), "av1": (30, 40, 50, 60)}
 )
-#: Those that are also measured with the filters that `compress --restore auto` adds.
-FILTERED: Mapping[str, str] = MappingProxyType(
-    {name: f"{name} + filter" for name in ("x264 medium", "x265 medium", OURS)}
+#: Those that are also measured with the filters that `compress --restore auto` or `perceptual` adds.
+FILTERED: Mapping[str, Mapping[Restore, str]] = MappingProxyType(
+    {
+        "x264 medium": {"auto": "x264 medium + filter"},
+        **{name: {"auto": f"{name} + filter", "perceptual": f"{name} + perceptual"} for name in ("x265 medium", OURS)},
+    }
 )
-ROWS = tuple(row for name in ENCODERS for row in (name, FILTERED.get(name)) if row is not None)
+ROWS = tuple(row for name in ENCODERS for row in (name, *FILTERED.get(name, {}).values()))
 ANCHORS = ("x265 medium", "SVT-AV1 6", OURS)
 #: MS-SSIM where pictures are large enough, LPIPS where its weights are given.
 FIGURES = ("psnr_y", "psnr_u", "psnr_v", "ms_ssim", "vmaf", "lpips")
@@ -143,9 +143,9 @@ class _Source:
 
 
 def _coded(source: _Source, encoder: str, crf: float, place: Path) -> Iterator[Coded]:
-    """The clip encoded, and once more with its filters where the encoder is one of `FILTERED`."""
-    plain, info, pictures = ENCODERS[encoder], source.info, source.pictures
-    settings = EncoderSettings(plain.codec, crf, plain.preset, pixel_format=plain.pixel_format)
+    """The clip encoded, and once more with each of its filters where the encoder is one of `FILTERED`."""
+    info, pictures = source.info, source.pictures
+    settings = replace(ENCODERS[encoder], crf=float(crf))
     segment, path = place / f"coded{segment_suffix(settings)}", place / "coded.mkv"
 
     def written(*attachments: Attachment) -> int:
@@ -162,17 +162,20 @@ def _coded(source: _Source, encoder: str, crf: float, place: Path) -> Iterator[C
     seconds, size = time.monotonic() - began, written()
     seen, speed = shown(lambda reader: reader)
     figures, pixels = source.figures(seen), len(pictures) * info.width * info.height
-    yield Coded(source.name, encoder, crf, size, pixels, len(pictures) / seconds, speed, figures)
-    if encoder in FILTERED:
-        net, weights = network(settings, path)
-        shot = fitted(segment, map(in_codes, source.planes), len(pictures), net, settings.codec, size=made.payload)
-        seconds = time.monotonic() - began
+    plain = Coded(source.name, encoder, crf, size, pixels, len(pictures) / seconds, speed, figures)
+    yield plain
+    for restore, row in FILTERED.get(encoder, {}).items():
+        if restore == "perceptual" and min(info.width, info.height) < SMALLEST:
+            continue
+        began, base, own = time.monotonic(), general(restore, info, settings, path), plain
+        shot = fitted(segment, map(in_codes, source.planes), len(pictures), base, settings.codec, size=made.payload)
+        fps = len(pictures) / (seconds + time.monotonic() - began)
         if not shot.plain:
-            found = Sidecar(weights, (replace(shot, milliseconds=FOR_EVER),))
+            found = Sidecar(base.weights, (replace(shot, milliseconds=FOR_EVER),))
             size = written(Attachment(NAME, RESTORE_TYPE, sidecar_bytes(found)))
-            seen, speed = shown(Filters(found, net, settings.codec).through)
-            figures = source.figures(seen)
-        yield Coded(source.name, FILTERED[encoder], crf, size, pixels, len(pictures) / seconds, speed, figures)
+            seen, speed = shown(Filters(found, base.net, settings.codec).through)
+            own = replace(plain, bytes=size, decode_fps=speed, figures=source.figures(seen))
+        yield replace(own, encoder=row, encode_fps=fps)
 
 
 def _figures(output: Sequence[Planes], target: Sequence[Planes]) -> dict[str, float]:
@@ -182,16 +185,12 @@ def _figures(output: Sequence[Planes], target: Sequence[Planes]) -> dict[str, fl
         pair = align(a, b)
         rows.append([psnr(p, q, peak=pair.peak) for p, q in (pair.luma, *pair.chroma)])
         if min(a.y.shape) >= SMALLEST:
-            similar.append(float(ms_ssim(*(_picture(each) for each in pair.luma), peak=pair.peak)))
+            similar.append(likeness(a, b))
     found = {name: mean_psnr(column) for name, column in zip(FIGURES, zip(*rows, strict=True), strict=False)}
     if similar:
         found["ms_ssim"] = math.fsum(similar) / len(similar)
     scores = measured("vmaf", output, target)
     return found | {"vmaf": math.fsum(scores) / len(scores)}
-
-
-def _picture(plane_HW: Tensor) -> Tensor:
-    return plane_HW[None, None].to(torch.float32)
 
 
 def savings(found: Sequence[Coded], *, without: Iterable[str] = ()) -> list[Saving]:

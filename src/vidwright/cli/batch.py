@@ -148,7 +148,10 @@ def _quality(report: Report) -> str:
     crfs = report.details["crf"].values()
     spread = f"crf {min(crfs):g}" + ("" if min(crfs) == max(crfs) else f" to {max(crfs):g}")
     how = "lossless" if report.details["job"]["lossless"] else spread
-    return f"{found['measure']} {figures} (frame {found['worst_frame']}); {report.details['encoder']}, {how}"
+    return (
+        f"{found['measure']} {figures} (frame {found['worst_frame']}){_similarity(found)}; "
+        f"{report.details['encoder']}, {how}"
+    )
 
 
 def _restored(report: Report) -> str:
@@ -160,7 +163,12 @@ def _restored(report: Report) -> str:
     if "measure" not in found:
         return f"filters: {cost}"
     figures = ", ".join(f"{at} {found[at]:.4g}" for at in ("mean", "p5", "worst") if found[at] is not None)
-    return f"by `vidwright decompress`: {found['measure']} {figures}; {cost}"
+    return f"by `vidwright decompress`: {found['measure']} {figures}{_similarity(found)}; {cost}"
+
+
+def _similarity(found: dict[str, Any]) -> str:
+    """MS-SSIM where it was measured too."""
+    return f"; ms-ssim mean {found['ms_ssim']:.4f}" if "ms_ssim" in found else ""
 
 
 def _filled(report: Report) -> str:

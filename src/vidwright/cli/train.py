@@ -18,6 +18,7 @@ from cyclopts.validators import Number
 from vidwright.cli.terminal import interruptible, say
 from vidwright.core.errors import BadInput, Interrupted, OutputExists, UsageError
 from vidwright.data.fingerprint import digest
+from vidwright.models.compress.postfilter import Goal
 from vidwright.nn.threads import one_torch_thread
 from vidwright.train import filtering, recipe
 from vidwright.train.evaluate import evaluate as evaluation
@@ -199,6 +200,7 @@ def postfilter(
     *,
     data: Path,
     out: Annotated[Path, Parameter(name=["--output", "-o"])],
+    goal: Goal = "fidelity",
     valid: Path | None = None,
     copies: Annotated[int | None, FromOne] = None,
     threads: Annotated[int, FromOne] = os.cpu_count() or 1,
@@ -214,6 +216,8 @@ def postfilter(
         Folder of clips to learn from.
     out
         File to write, ending in .safetensors.
+    goal
+        What it is to come near to: the code values (fidelity), or the structure of luma (perceptual).
     valid
         Folder of other clips to say the gain on.
     copies
@@ -229,11 +233,11 @@ def postfilter(
     """
     _check_weights_file(out, overwrite=overwrite)
     with one_torch_thread():
-        net = filtering.fit(data, copies=copies, seed=seed, threads=threads, watch=_counted)
-        gains = {} if valid is None else filtering.gains(net, valid, copies=JUDGED_COPIES)
+        net = filtering.fit(data, goal=goal, copies=copies, seed=seed, threads=threads, watch=_counted)
+        gains = {} if valid is None else filtering.gains(net, valid, goal=goal, copies=JUDGED_COPIES)
     header = {
         "model": "compress/postfilter",
-        "name": "fidelity",
+        "name": goal,
         "config": asdict(net.config),
         "data": {"sha256": digest(data), "licence": licence},
         "metrics": {f"gain.{name}": value for name, value in gains.items()},

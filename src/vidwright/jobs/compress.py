@@ -44,7 +44,7 @@ from vidwright.io.probe import MediaInfo, probe
 from vidwright.io.streams import plan_streams
 from vidwright.io.writer import check_destination, encode_segment, segment_suffix
 from vidwright.jobs import targets
-from vidwright.jobs.attach import attached, most_bytes, network
+from vidwright.jobs.attach import Restore, attached, general, most_bytes
 from vidwright.jobs.film import PASSES, Film, constant, fitting, reaching, samples
 from vidwright.jobs.folder import JobFolder, Plan, fingerprint, open_folder
 from vidwright.jobs.job import Event, Range, Tell, Watch
@@ -77,8 +77,10 @@ class CompressOptions(Range):
     depth: Literal["auto", "8", "10"] = Field(
         default="auto", description="Bits of a sample: 10 for AV1, the source's for others."
     )
-    restore: Literal["off", "auto"] = Field(
-        default="off", description="Add to an mkv what makes its picture better by `decompress`, where that pays."
+    restore: Literal["off"] | Restore = Field(
+        default="off",
+        description="Add to an mkv what makes its picture better by `decompress`, where that pays: by PSNR (auto) or "
+        "MS-SSIM (perceptual).",
     )
     verify: bool = Field(default=True, description="Decode and measure the whole file before it takes its name.")
 
@@ -154,19 +156,19 @@ def compress(
     media = probe(job.input, max_pixels=job.max_pixels)
     check_destination(job.output, job.input, overwrite=overwrite)
     settings = job.settings(media)
-    postfilter = network(settings, job.output) if job.restore == "auto" else None
+    base = None if job.restore == "off" else general(job.restore, media.info, settings, job.output)
     if size is not None and (carried := carried_along(job, media)) >= size:
         cause = f"sound and subtitles alone take {carried} bytes"
         raise UsageError(f"--target-size {job.target_size}", cause, f"ask for more than {-(-carried // 1000)}kB")
     stop = stop or threading.Event()
     with open_folder(job.output, _key(job), restart=restart) as folder:
         film = opened(job, media, folder, workers=workers, watch=watch, stop=stop)
-        if size is not None and postfilter is not None:
+        if size is not None and base is not None:
             size -= most_bytes(len(film.plan.segments))
         chosen, made, verdict, notes = _searched(job, film, size, quality, watch, tell)
         facts: dict[str, Any] = {}
-        if postfilter is not None:
-            found = attached(film, chosen, verdict, job.input, *postfilter, watch, max_pixels=job.max_pixels)
+        if base is not None:
+            found = attached(film, chosen, verdict, job.input, base, watch, max_pixels=job.max_pixels)
             if found is None:
                 notes = [*notes, "no filter makes it better by more than its bytes: none was added"]
             else:
@@ -234,7 +236,10 @@ def _searched(
         if size is not None and made.bytes > size:
             chosen, made = fitting(film, size, watch)
             notes = [f"the quality of {quality} gave way to the size"]
-        verdict = verify(film, made.output, watch, job.input, job.max_pixels) if job.verify else None
+        verdict = None
+        if job.verify:
+            similarity = job.restore == "perceptual"
+            verdict = verify(film, made.output, watch, job.input, job.max_pixels, similarity=similarity)
         below = 0.0 if quality is None or verdict is None else quality.least - verdict.figure(quality.at)
         if below <= 0 or notes:
             return chosen, made, verdict, notes

@@ -27,13 +27,14 @@ from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, difference, in_c
 from vidwright.io.cursor import Cursor
 from vidwright.io.probe import probe
 from vidwright.jobs.film import Film
-from vidwright.jobs.restore import codes
+from vidwright.jobs.restore import PostFilter, codes
 from vidwright.jobs.segments import Segment
 from vidwright.jobs.sidecar import (
     MOST_FINENESS,
     PLANE,
     PLANES,
     SHOT,
+    STRENGTH_STEPS,
     PlaneFilter,
     ShotFilter,
     Sidecar,
@@ -43,6 +44,7 @@ from vidwright.jobs.sidecar import (
     steps,
 )
 from vidwright.jobs.trials import truth
+from vidwright.metrics.ms_ssim import ms_ssim
 from vidwright.models.compress.postfilter import Net
 from vidwright.nn.adaptive import classes
 from vidwright.nn.least_squares import Sums, sums
@@ -59,16 +61,18 @@ WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 OCTAVE_GAIN = 3.5
 #: Bytes that an attachment takes whatever is in it.
 ATTACHMENT_BYTES = 120
-#: A mean squared error that is as good as none.
-LEAST_ERROR = 1e-3
+#: A mean squared error that is as good as none, and so much less than 1 of MS-SSIM.
+LEAST_ERROR, LEAST_UNLIKE = 1e-3, 1e-4
+#: Parts of what the perceptual set adds to luma that are tried.
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 #: Places whose activity is looked at to part them evenly: one of so many.
 SPARSE = 97
 
 
-def gated(film: Film, chosen: Mapping[int, float], source: Cursor, net: Net, weights: bytes) -> Sidecar | None:
+def gated(film: Film, chosen: Mapping[int, float], source: Cursor, general: PostFilter) -> Sidecar | None:
     """The filters of a film's shots encoded at the CRFs `chosen`; None where they are not worth their bytes.
 
-    `source` reads what the film is made of; `weights` name those of the post-filter.
+    `source` reads what the film is made of; the filters build on the `general` one.
     """
     shots: list[ShotFilter] = []
     points, end, share = film.points(chosen), 0, math.ceil(ATTACHMENT_BYTES / len(film.plan.segments))
@@ -76,9 +80,9 @@ def gated(film: Film, chosen: Mapping[int, float], source: Cursor, net: Net, wei
         began, end = end, max(end + 1, round(1000 * (segment.end - film.span[0])))
         path, size = film.trials.file(segment.number, chosen[segment.number]), points[segment.number].bytes
         true = wanted(film, source, segment)
-        shot = fitted(path, true, segment.frames, net, film.settings.codec, size=size, more=share)
+        shot = fitted(path, true, segment.frames, general, film.settings.codec, size=size, more=share)
         shots.append(replace(shot, milliseconds=end - began))
-    return None if all(shot.plain for shot in shots) else Sidecar(weights, tuple(shots))
+    return None if all(shot.plain for shot in shots) else Sidecar(general.weights, tuple(shots))
 
 
 def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
@@ -88,21 +92,30 @@ def wanted(film: Film, source: Cursor, segment: Segment) -> Iterator[Yuv]:
 
 @torch.inference_mode()
 def fitted(
-    path: Path, true: Iterable[Yuv], frames: int, net: Net, codec: str, *, size: int, more: int = ATTACHMENT_BYTES
+    path: Path,
+    true: Iterable[Yuv],
+    frames: int,
+    general: PostFilter,
+    codec: str,
+    *,
+    size: int,
+    more: int = ATTACHMENT_BYTES,
 ) -> ShotFilter:
     """The filter of a shot whose file has so many frames and takes `size` bytes; its length in it is not known here.
 
     A plane is filtered where its gain is worth its bytes, and the shot where that of luma alone is worth all of them
-    and the `more` that an attachment takes anyway: so a film is not worse by any figure than without.
+    and the `more` that an attachment takes anyway: so a film is not worse than without, by PSNR of each plane or, for
+    the perceptual goal, by MS-SSIM of luma.
     """
     examples = list(_examples(path, true, frames))
     errors = [step(error) for error in rms([missing for _, missing in examples])]
     looked_at = [(Place(window, [level(error) for error in errors]), missing) for window, missing in examples]
+    candidates = _filters if general.goal == "fidelity" else _strengths
     planes: list[PlaneFilter] = []
     gains: list[float] = []
     for number in range(PLANES):
         best, most, gain = PlaneFilter(errors[number]), 0.0, 0.0
-        for plane, won in _candidates(looked_at, number, errors[number], net, codec):
+        for plane, won in candidates(looked_at, number, errors[number], general.net, codec):
             net_of_bytes = WEIGHTS[number] * won - _worth(len(PLANE.write(plane)), size)
             if net_of_bytes > most:
                 best, most, gain = plane, net_of_bytes, won
@@ -117,7 +130,7 @@ def _worth(more: int, size: int) -> float:
     return OCTAVE_GAIN * math.log2(1 + more / size)
 
 
-def _candidates(
+def _filters(
     looked_at: Sequence[tuple[Place, Yuv]], number: int, error: int, net: Net, codec: str
 ) -> Iterator[tuple[PlaneFilter, float]]:
     """Filters of a plane with more and more bytes, and what they gain in dB."""
@@ -127,13 +140,36 @@ def _candidates(
     # Of each picture only its sums are kept: its taps are some dozens of planes.
     rows = [_sums(place, number, missing[number], net, codec, thresholds) for place, missing in looked_at]
     for steps_told, own in zip(told, zip(*rows, strict=True), strict=True):
-        # Each picture counts by its PSNR, so each is divided by what it misses.
-        total = functools.reduce(operator.add, [each.scaled(1 / (_error(each) + LEAST_ERROR)) for each in own])
         if not steps_told:
-            yield _judged([each.first() for each in own], PlaneFilter(error, b"", 0, steps(total.first().solved(), 0)))
-        best_LK = total.solved()
+            first = [each.first() for each in own]
+            yield _judged(first, PlaneFilter(error, coefficients=steps(_best(first), 0)))
+        best_LK = _best(own)
         for fineness in range(MOST_FINENESS + 1):
             yield _judged(own, PlaneFilter(error, bytes(steps_told), fineness, steps(best_LK, fineness)))
+
+
+def _best(own: Sequence[Sums]) -> Tensor:
+    """The coefficients that leave least; each picture counts by its PSNR, so each is divided by what it misses."""
+    return functools.reduce(operator.add, [each.scaled(1 / (_error(each) + LEAST_ERROR)) for each in own]).solved()
+
+
+def _strengths(
+    looked_at: Sequence[tuple[Place, Yuv]], number: int, error: int, net: Net, codec: str
+) -> Iterator[tuple[PlaneFilter, float]]:
+    """The post-filter alone, by how much of what it adds, and what that gains in dB: of luma by MS-SSIM."""
+    if number:
+        first = [_sums(place, number, missing[number], net, codec, [()])[0].first() for place, missing in looked_at]
+        yield _judged(first, PlaneFilter(error, coefficients=steps(_best(first), 0)))
+        return
+    rows: list[list[float]] = []
+    for place, missing in looked_at:
+        seen_HW, added_HW = place.planes[0], net(place, 0, codec)
+        pairs = ((seen_HW + strength * added_HW, seen_HW + missing[0]) for strength in (0.0, *STRENGTHS))
+        rows.append([1 - float(ms_ssim(a[None, None], b[None, None], peak=255)) + LEAST_UNLIKE for a, b in pairs])
+    for strength, own in zip(STRENGTHS, list(zip(*rows, strict=True))[1:], strict=True):
+        gains = [10 * math.log10(before / after) for (before, *_), after in zip(rows, own, strict=True)]
+        plane = PlaneFilter(error, coefficients=(round(strength * STRENGTH_STEPS),))
+        yield plane, math.fsum(gains) / len(gains)
 
 
 def _sums(

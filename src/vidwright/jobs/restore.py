@@ -37,7 +37,7 @@ from vidwright.io.probe import probe
 from vidwright.io.reader import Picture
 from vidwright.jobs import sidecar
 from vidwright.jobs.sidecar import ID_BYTES, PlaneFilter, ShotFilter, Sidecar, level
-from vidwright.models.compress.postfilter import Net, classes_of
+from vidwright.models.compress.postfilter import Goal, Net, classes_of
 from vidwright.nn.adaptive import classes, combined
 
 MODEL = "compress/postfilter"
@@ -45,6 +45,15 @@ MODEL = "compress/postfilter"
 PIXEL_FORMAT, BITS = "yuv420p10le", 10
 #: Half a tick of Matroska's clock and the rounding of a shot's length, in seconds: a picture's shot is known for sure.
 TOLERANCE = Fraction(1, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """The post-filter learned for a goal, and how a sidecar names its weights."""
+
+    goal: Goal
+    net: Net
+    weights: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,13 @@ def known_weights() -> dict[bytes, Path]:
             assert path is not None  # the model has parameters
             found[identity(path)] = path
     return found
+
+
+def postfilter(goal: Goal) -> PostFilter:
+    """The shipped post-filter for a goal. Raises `ModelRefused`."""
+    path = models.weights_path(MODEL, goal)
+    assert path is not None  # the model has parameters
+    return PostFilter(goal, loaded(path), identity(path))
 
 
 def identity(weights: Path) -> bytes:

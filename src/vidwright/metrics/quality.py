@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vidwright.core import Planes
 from vidwright.metrics.align import align
+from vidwright.metrics.ms_ssim import ms_ssim
 from vidwright.metrics.psnr import mean_psnr, psnr
 from vidwright.metrics.ssim import ssim
 from vidwright.metrics.vmaf import vmaf
@@ -70,6 +71,13 @@ def measured(
     luma = (_codes(a_HW, peak) for a_HW, _, peak in left), (_codes(b_HW, peak) for _, b_HW, peak in right)
     bits = 8 if first[2] <= 255 else 10
     return list(vmaf(*luma, bits=bits).frames if name == "vmaf" else xpsnr(*luma, bits=bits, rate=rate))
+
+
+def likeness(output: Planes, target: Planes) -> float:
+    """MS-SSIM of luma. Raises `ValueError` when sizes differ or are too small for it."""
+    pair = align(output, target)
+    a_HW, b_HW = (plane_HW.to(torch.float32) for plane_HW in pair.luma)
+    return float(ms_ssim(a_HW[None, None], b_HW[None, None], peak=pair.peak))
 
 
 def summary(name: Name, figures: Sequence[float], at: At = "mean") -> float:

@@ -14,7 +14,7 @@ from vidwright.metrics.metric import Direction, PictureMean, same_shape
 
 WINDOW = 11
 _SIGMA = 1.5
-_K1, _K2 = 0.01, 0.03
+_K1, K2 = 0.01, 0.03
 #: Pixels worked on at a time: the dozen maps made of them stay in the processor's cache, which halves the time.
 _STRIP_PIXELS = 1 << 17
 
@@ -57,13 +57,13 @@ def similarity(x_NHW: Tensor, y_NHW: Tensor, *, peak: float) -> tuple[Tensor, Te
     """
     x_NHW, y_NHW = _centred(x_NHW, peak), _centred(y_NHW, peak)
     maps = torch.stack((x_NHW, y_NHW, x_NHW.square() + y_NHW.square(), x_NHW * y_NHW))
-    mean_x, mean_y, power, product = _blur(maps)
+    mean_x, mean_y, power, product = windowed(maps)
     energy = mean_x.square() + mean_y.square()
     cross = mean_x * mean_y
     # Luminance compares the true means, which lie half a peak above the centred ones.
     shift = 0.5 * (mean_x + mean_y)
     luminance = (2 * (cross + shift) + 0.5 + _K1**2) / (energy + 2 * shift + 0.5 + _K1**2)
-    structure = (2 * (product - cross) + _K2**2) / (power - energy + _K2**2)
+    structure = (2 * (product - cross) + K2**2) / (power - energy + K2**2)
     return luminance, structure
 
 
@@ -73,7 +73,7 @@ def _centred(plane: Tensor, peak: float) -> Tensor:
     return plane.to(wide) / peak - 0.5
 
 
-def _blur(maps: Tensor) -> Tensor:
+def windowed(maps: Tensor) -> Tensor:
     """Gaussian-weighted means of all windows inside (..., H, W).
 
     Eleven shifted additions per axis: on a CPU twenty times faster than a convolution of one channel.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,9 @@ CLASSES = (
 )
 #: Rates are told apart by the RMS error of luma, in code values of 8 bits.
 RATES = (1.5, 3.0)
+
+#: What a set of weights is learned for, and its name: the least squared error, or of luma the most structure.
+Goal = Literal["fidelity", "perceptual"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,6 @@ CARD = Card(
     summary="what encoders of a kind take, given back after the decoder",
     build=Net,
     config=Config,
-    weights=("fidelity",),
+    weights=("fidelity", "perceptual"),
     paper="Tsai 2013 (adaptive loop filter), Taquet 2019 (its clipping), Misra 2019 (chroma from luma): H.266",
 )
