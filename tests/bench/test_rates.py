@@ -25,6 +25,7 @@ from vidwright.io import probe
 from vidwright.io.codecs import EncoderSettings
 from vidwright.io.join import SegmentPart, join
 from vidwright.io.writer import encode_segment
+from vidwright.jobs import gate
 from vidwright.metrics.bd import bd_rate
 from vidwright.metrics.lpips import LpipsNet
 
@@ -57,6 +58,20 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
     assert "x264 medium" in rates.text(found, savings(found))
     assert {coded.pixels for coded in found} == {6 * 176 * 168}
     assert rates.as_json(found, [], {})["points"][0]["figures"]["vmaf"] == found[0].figures["vmaf"]
+
+
+def test_both_sets_are_measured_beside_the_plain_stream(tmp_path, monkeypatch):
+    sample = Path(rates.__file__).parents[1] / "sample" / "flower.mp4"
+    monkeypatch.setattr(rates, "ENCODERS", {"x265 medium": rates.ENCODERS["x265 medium"]})
+    monkeypatch.setattr(rates, "CRFS", {"hevc": (36,)})
+    monkeypatch.setattr(gate, "OCTAVE_GAIN", 0.2)  # a third of a second is worth no attachment
+    plain, near, alike = rates.points([sample], frames=8)
+    assert [each.encoder for each in (plain, near, alike)] == ["x265 medium", *rates.FILTERED["x265 medium"].values()]
+    assert plain.bytes < alike.bytes < near.bytes  # a strength for each plane takes fewer than coefficients
+    assert alike.figures["ms_ssim"] > plain.figures["ms_ssim"] and alike.figures["vmaf"] > plain.figures["vmaf"]
+    assert near.figures["psnr_y"] > alike.figures["psnr_y"]
+    small = media.clip(tmp_path / "small.mkv", frames=3, size=(160, 96), codec="ffv1")
+    assert [each.encoder for each in rates.points([small], frames=3)] == ["x265 medium", "x265 medium + filter"]
 
 
 def coded(clip: str, encoder: str, scale: float) -> list[Coded]:

@@ -77,12 +77,14 @@ def test_classes_are_within_the_coefficients():
     assert [rate_of(error) for error in (0.1, *RATES, 99.0)] == [0, 0, 1, 2]
 
 
-def test_the_command_makes_weights_of_the_model(folder, tmp_path, capsys):
+@pytest.mark.parametrize("goal", ["fidelity", "perceptual"])
+def test_the_command_makes_weights_of_the_model(folder, tmp_path, capsys, goal):
     out = tmp_path / "mine.safetensors"
     order = ["weights", "postfilter", "--data", str(folder), "--valid", str(folder), "-o", str(out), "--copies", "2"]
+    order += ["--goal", goal]
     assert main([*order, "--licence", "CC0"]) == 0
     tensors, header = read_weights(out)
     assert set(tensors) == {"y", "u", "v"}
     assert header["model"] == "compress/postfilter" and header["data"]["licence"] == "CC0" and header["metrics"]
-    assert header["name"] == "fidelity"
+    assert header["name"] == goal
     assert main(order) == 3  # it is there already

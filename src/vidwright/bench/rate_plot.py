@@ -18,11 +18,13 @@ _WIDTH, _HEIGHT = 930, 540
 _LEFT, _TOP, _RIGHT, _BOTTOM = 64, 64, 640, 484
 _SAMPLES, _NAMES, _APART = 668, 700, 19
 _SOFT = "#63666a"
-#: Families of encoders have a hue each, their presets shades of it; a filter's curve is dashed.
+#: Families of encoders have a hue each, their presets shades of it; a filter's curve is dashed, or dotted.
+_DASH = {"auto": "6 4", "perceptual": "2 4"}
 _COLOURS = dict(
     zip(ENCODERS, ("#e0a100", "#96690a", "#2f6fc4", "#b9a3cf", "#8f6bb5", "#5d3a8a", "#0a7a66"), strict=True)
 )
-_PLAIN = {filtered: plain for plain, filtered in FILTERED.items()}
+_PLAIN = {row: plain for plain, rows in FILTERED.items() for row in rows.values()}
+_DASHES = {row: _DASH[restore] for rows in FILTERED.values() for restore, row in rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ def _grid(line: str, x: float, y: float, anchor: str, tick: float) -> str:
 
 def _look(encoder: str) -> tuple[str, str]:
     """The colour, and the dashes of a filter."""
-    return _COLOURS[_PLAIN.get(encoder, encoder)], ' stroke-dasharray="6 4"' if encoder in _PLAIN else ""
+    dashes = f' stroke-dasharray="{_DASHES[encoder]}"' if encoder in _DASHES else ""
+    return _COLOURS[_PLAIN.get(encoder, encoder)], dashes
 
 
 def _line(curve: Curve, across: _Axis, up: _Axis) -> str:

@@ -67,6 +67,8 @@ FILTERED: Mapping[str, Mapping[Restore, str]] = MappingProxyType(
     }
 )
 ROWS = tuple(row for name in ENCODERS for row in (name, *FILTERED.get(name, {}).values()))
+#: Columns of their names in a table.
+WIDE = max(map(len, ROWS))
 ANCHORS = ("x265 medium", "SVT-AV1 6", OURS)
 #: MS-SSIM where pictures are large enough, LPIPS where its weights are given.
 FIGURES = ("psnr_y", "psnr_u", "psnr_v", "ms_ssim", "vmaf", "lpips")
@@ -226,20 +228,20 @@ def text(found: Sequence[Coded], rows: Sequence[Saving]) -> str:
     known = [figure for figure in FIGURES if any(figure in coded.figures for coded in found)]
     lines: list[str] = []
     for anchor in ANCHORS:
-        lines += [f"{'BD-rate, % against ' + anchor:34}" + "".join(f"{figure:>9}" for figure in known)]
+        lines += [f"{'BD-rate, % against ' + anchor:{WIDE}}" + "".join(f"{figure:>9}" for figure in known)]
         for encoder in ROWS:
             cells = {row.figure: row.percent for row in rows if (row.encoder, row.anchor) == (encoder, anchor)}
             if cells:
                 shown = (f"{cells[figure]:+9.1f}" if figure in cells else f"{'':>9}" for figure in known)
-                lines.append(f"{encoder:34}" + "".join(shown))
+                lines.append(f"{encoder:{WIDE}}" + "".join(shown))
         lines.append("")
-    lines.append(f"{'frames per second':34}{'encode':>9}{'decode':>9}")
+    lines.append(f"{'frames per second':{WIDE}}{'encode':>9}{'decode':>9}")
     for encoder in ROWS:
         own = [coded for coded in found if coded.encoder == encoder]
         if not own:
             continue
         speeds = (math.exp(math.fsum(map(math.log, values)) / len(own)) for values in _speeds(own))
-        lines.append(f"{encoder:34}" + "".join(f"{speed:9.0f}" for speed in speeds))
+        lines.append(f"{encoder:{WIDE}}" + "".join(f"{speed:9.0f}" for speed in speeds))
     return "\n".join(lines)
 
 

@@ -2,11 +2,12 @@
 
     planes --> taps, classes of places (nn/adaptive.py) --> * coefficients of codec, rate and class --> what to add
 
-All that it has learned are coefficients, in closed form, by `train/filtering.py`. Taps and classes are relative to the
-RMS error of the plane, which whoever encodes knows and tells; that is why what was learned of some films holds for
-others. A small network on the same pictures did worse in the time there was: a U-Net of 147,000 parameters, whose
-neighbours were not aligned, gained 0.01 dB of luma after 15 minutes on a core; these filters gain 0.05 (AV1) to 0.3 dB
-(H.264) after ten on two.
+All that it has learned are coefficients, in closed form, by `train/filtering.py`: those of the set `fidelity` leave the
+least squared error, those of `perceptual` the most structure of luma. Taps and classes are relative to the RMS error of
+the plane, which whoever encodes knows and tells; that is why what was learned of some films holds for others. A small
+network on the same pictures did worse in the time there was: a U-Net of 147,000 parameters, whose neighbours were not
+aligned, gained 0.01 dB of luma after 15 minutes on a core; these filters gain 0.05 (AV1) to 0.3 dB (H.264) after ten on
+two.
 
 Shapes: H rows and W columns of a plane, C codecs, R rates, L classes, K taps.
 """
