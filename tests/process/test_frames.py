@@ -116,6 +116,20 @@ def test_frames_come_out_while_later_ones_are_made():
     assert calls == [2, 3, 4, 5]
 
 
+def test_of_a_stream_only_frames_that_have_begun_and_the_next_are_worked_on():
+    widths: list[int] = []
+
+    def counted(x_BTCHW: Tensor, t_BT: Tensor, near: Near, known_BTHW: Tensor) -> Tensor:
+        assert near.pixels.shape[1] == near.times.shape[1] == known_BTHW.shape[1] == x_BTCHW.shape[1]
+        widths.append(x_BTCHW.shape[1])
+        return torch.zeros_like(x_BTCHW)
+
+    drawn = list(at_once(counted, wanted(4, lag=2), [0], LIKE))
+    # Frames begin at steps 0, 2, 4 and 6 and take two; while one is under way the next is at hand.
+    assert widths == [1, 2, 2, 3, 3, 4, 4, 4]
+    assert len(drawn) == 4 and all(not frame.any() for frame in drawn)
+
+
 def test_given_frames_may_be_further_apart_than_a_frame_sees():
     assert not wanted(5, given={-3: picture(0), 2: picture(0)}).apart
     assert wanted(5, given={3: picture(0)}).apart and wanted(6, given={1: picture(0), 4: picture(0)}).apart

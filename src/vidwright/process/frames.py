@@ -13,6 +13,7 @@ Shapes: B samples side by side, T frames, S neighbours of a frame, C channels, H
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from vidwright.process.schedules import grid, staggered, together
 ABSENT = -1.0
 #: Steps of a frame that has neighbours to go by, of one that has them on both sides, and of what has none.
 STEPS, BETWEEN_STEPS, FIRST_STEPS = 6, 3, 16
+#: The part of a loop by which it is turned from step to step: however many there were, each place had its turn as often.
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Near(NamedTuple):
@@ -183,7 +186,7 @@ def _refined(
 ) -> Iterator[Tensor]:
     """x after each step, with what is known of its frames, from place `first` on, in it."""
     mask_BTHW, pixels_BTCHW = _known(wanted, first, noise_BTCHW)
-    turns = torch.Generator().manual_seed(noise_BTCHW.shape[1])
+    turns = itertools.count()
 
     def kept(x_BTCHW: Tensor) -> Tensor:
         return torch.where(mask_BTHW[:, :, None] > 0, pixels_BTCHW, x_BTCHW)
@@ -191,13 +194,22 @@ def _refined(
     def clean(x_BTCHW: Tensor, t_BT: Tensor) -> Tensor:
         sure_BTHW = torch.maximum(mask_BTHW, (t_BT >= 1).to(mask_BTHW)[..., None, None])
         # A loop begins anywhere: were it always at the same frame, its ends would be further apart than other frames.
-        turn = int(torch.randint(x_BTCHW.shape[1], (), generator=turns)) if wanted.loop else 0
+        turn = round(next(turns) * GOLDEN * x_BTCHW.shape[1]) % x_BTCHW.shape[1] if wanted.loop else 0
         x_BTCHW, t_BT, sure_BTHW = (each.roll(turn, 1) for each in (kept(x_BTCHW), t_BT, sure_BTHW))
-        return denoise(x_BTCHW, t_BT, near(x_BTCHW, t_BT), sure_BTHW).roll(-turn, 1)
+        begun = _begun(t_BT) if wanted.lag else x_BTCHW.shape[1]
+        beside = Near(*(each[:, :begun] for each in near(x_BTCHW, t_BT)))
+        clean_BTCHW = denoise(x_BTCHW[:, :begun], t_BT[:, :begun], beside, sure_BTHW[:, :begun])
+        return torch.cat([clean_BTCHW, x_BTCHW[:, begun:]], dim=1).roll(-turn, 1)
 
     sampler = SAMPLERS[wanted.sampler]
     schedule_KBT = schedule_KBT.to(noise_BTCHW.dtype)
     yield from map(kept, sampler(clean, noise_BTCHW, schedule_KBT, refresh=wanted.refresh, fresh=fresh))
+
+
+def _begun(t_BT: Tensor) -> int:
+    """How many frames of a staggered schedule there are up to the next that begins: those after it wait."""
+    waiting_T = (t_BT == 0).all(dim=0)
+    return int(waiting_T.int().argmax()) + 1 if bool(waiting_T.any()) else len(waiting_T)
 
 
 def _near(made: Mapping[int, Tensor], n: int, wanted: Wanted, nothing_BCHW: Tensor) -> Near:
