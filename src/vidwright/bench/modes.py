@@ -54,7 +54,7 @@ def rows(net: Net, real: Clips, *, seed: int = 0) -> Iterator[Row]:
     yield row("stream", frames, told, mode="joint", lag=LAG)
 
 
-def promises(net: Net, *, samples: int = 16) -> Iterator[Figure]:
+def promises(net: Net, *, samples: int = 64) -> Iterator[Figure]:
     """How the seam of loops compares with their other steps, and when the first frame of a stream is there."""
     told = Told(torch.arange(samples)[:, None] % net.config.classes)
     frames = net.draw(range(samples), net.config.length, SIZE, told, loop=True)
