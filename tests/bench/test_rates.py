@@ -41,7 +41,8 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
     few = {name: rates.ENCODERS[name] for name in ("x264 medium", "SVT-AV1 8")}
     monkeypatch.setattr(rates, "ENCODERS", few)
     found = list(rates.points([clip]))
-    both = [(name, crf) for crf in rates.CRFS["h264"] for name in ("x264 medium", rates.FILTERED["x264 medium"])]
+    filtered = rates.FILTERED["x264 medium"]["auto"]
+    both = [(name, crf) for crf in rates.CRFS["h264"] for name in ("x264 medium", filtered)]
     assert [(coded.encoder, coded.crf) for coded in found] == both + [("SVT-AV1 8", crf) for crf in rates.CRFS["av1"]]
     for plain, filtered in zip(found[:8:2], found[1:8:2], strict=True):
         assert filtered.bytes >= plain.bytes and filtered.figures["psnr_y"] >= plain.figures["psnr_y"]

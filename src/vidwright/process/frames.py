@@ -28,7 +28,7 @@ from vidwright.process.schedules import grid, staggered, together
 ABSENT = -1.0
 #: Steps of a frame that has neighbours to go by, of one that has them on both sides, and of what has none.
 STEPS, BETWEEN_STEPS, FIRST_STEPS = 6, 4, 16
-#: The part of a loop by which it is turned from step to step: however many there were, each place had its turn as often.
+#: The part of a loop by which it is turned from step to step: at any time each place had its turn about as often.
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
