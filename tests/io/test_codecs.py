@@ -13,6 +13,7 @@ from vidwright.core.errors import UsageError
 from vidwright.io.codecs import (
     CODECS,
     CONTAINERS,
+    CRF_STEP,
     EncoderSettings,
     container_of,
     encoder_options,
@@ -126,9 +127,17 @@ def test_parts_of_a_crf_are_told_in_each_encoders_words():
         return encoder_options(EncoderSettings(codec, **more), "yuv420p", 100, None)
 
     assert options("av1", crf=30.25)["svtav1-params"] == "lp=4:crf=30.25" and "crf" not in options("av1", crf=30.25)
+    between = options("av1", crf=30.15)["svtav1-params"]
+    assert between == "lp=4:crf=30.25:lambda-scale-factors=126,126,126,126,126,126,126"
     assert options("h264", crf=20.35)["crf"] == "20.35" and options("hevc")["crf"] == "20"
     assert "lossless=1" in options("hevc", lossless=True)["x265-params"] and "crf" not in options("hevc", lossless=True)
     assert options("av1", lossless=True, preset="ultrafast")["preset"] == "10"
+
+
+def test_every_step_of_a_crf_is_other_words_to_av1():
+    steps = [round(1 + CRF_STEP * n, 2) for n in range(round(62 / CRF_STEP) + 1)]
+    said = [encoder_options(EncoderSettings("av1", crf=crf), "yuv420p", 100, None)["svtav1-params"] for crf in steps]
+    assert steps[-1] == 63 and len(set(said)) == len(steps)
 
 
 def test_presets_are_told_by_the_encoders_own_names():

@@ -81,6 +81,18 @@ def test_a_size_is_never_exceeded_and_nearly_filled(tmp_path, part, short_segmen
     assert report.details["encoded_frames"] <= 3 * 36 + film.SAMPLES * len(film.SAMPLED) * 10
 
 
+def test_steps_between_the_quarters_of_av1_are_encodings_of_their_own(source):
+    crfs = (30.25, 30.2, 30.15, 30.1)
+    sizes = [run(job(source, f"{crf:g}.mkv", crf=crf, verify=False)).bytes for crf in crfs]
+    assert len(set(sizes)) == 4 and max(sizes) < 1.05 * min(sizes)
+
+
+def test_a_size_is_nearly_filled_by_one_shot_of_av1(tmp_path):
+    source = textured(tmp_path / "in.mkv", frames=24, shape=(192, 128), cut=24)
+    report = run(job(source, target_size="24kB"))
+    assert len(report.details["crf"]) == 1 and 0.98 * 24_000 <= report.bytes <= 24_000
+
+
 def test_a_size_that_the_source_cannot_fill_is_not_filled(source):
     report = run(job(source, codec="h264", target_size="9MB"))
     assert set(report.details["crf"].values()) == {1.0} and report.bytes < 9e6

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidwright.jobs.rate import AIM, Curve, Grid, Point, best_fit, for_quality, for_size
+from vidwright.jobs.rate import Curve, Grid, Point, best_fit, for_quality, for_size
 
-GRID = Grid(1, 63, 0.25, ((0, 1), (63, 2**10.5)))  # an octave of the quantiser every six
+AIM = 0.99
+GRID = Grid(1, 63, 0.25, lambda crf: crf / 6)  # an octave of the quantiser every six
 
 
 def encode(crf: float, *, size: float = 2e6, octaves: float = 0.15, bend: float = 0.0, fall: float = 0.4) -> Point:

@@ -31,6 +31,7 @@ from vidwright.core.files import atomic
 from vidwright.io.carry import carried_bytes
 from vidwright.io.codecs import (
     CODECS,
+    CRF_STEP,
     PRESETS,
     EncoderSettings,
     container_of,
@@ -211,7 +212,7 @@ def opened(
         stop=stop,
     )
     row = settings.row
-    grid = Grid(1, row.crf_max, row.crf_step, row.quantisers)
+    grid = Grid(1, row.crf_max, CRF_STEP, row.octaves)
     return Film(media, settings, plan, folder, trials, pieces, grid, job.span, job.output.suffix)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,18 +16,21 @@ from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import MediaInfo
 from vidwright.jobs.folder import JobFolder, Plan
 from vidwright.jobs.job import Event, Watch
-from vidwright.jobs.rate import AIM, Curve, Grid, Point, best_fit, for_quality, for_size
+from vidwright.jobs.rate import Curve, Grid, Point, best_fit, for_quality, for_size
 from vidwright.jobs.segments import Segment
 from vidwright.jobs.targets import Quality
 from vidwright.jobs.trials import Trials
 from vidwright.metrics.quality import MEASURES
 
-#: Pieces of the film that are encoded first, and their seconds, to learn how its bytes and quality fall with the CRF;
-#: and where on the scale they are.
-SAMPLES, SAMPLE_SECONDS = 4, Fraction(1)
+#: The most pieces of the film that are encoded first, and the seconds of all of them, to learn how its bytes and
+#: quality fall with the CRF; and where on the scale they are.
+SAMPLES, SAMPLE_SECONDS = 4, Fraction(4)
 SAMPLED = (0.06, 0.2, 0.4, 0.65, 0.92)
 #: Passes over the film that a size may take, and the part of it that is near enough.
 PASSES, NEAR = 3, 0.98
+#: The part of a size that is left free, so that an encoding which turns out a little larger than expected still fits;
+#: and how much more it is for each one that did not.
+FREE, WARIER = 0.01, 1.3
 #: Encodings of a shot that a quality may take.
 ROUNDS = 12
 
@@ -46,12 +50,16 @@ class Film:
     suffix: str
 
     def joined(self, chosen: Mapping[int, float], watch: Watch, attachments: Sequence[Attachment] = ()) -> Report:
-        """The file of these encodings with all that is carried along, and `attachments`, in the job's folder."""
+        """The file of these encodings of shots (or samples) with all that is carried along, and `attachments`.
+
+        It is in the job's folder.
+        """
         watch(Event("join", self.plan.frames, self.plan.frames))
         begin, end = self.span
         parts = [
             SegmentPart(self.trials.file(each.number, chosen[each.number]), each.begin - begin)
-            for each in self.plan.segments
+            for each in (*self.plan.segments, *self.samples)
+            if each.number in chosen
         ]
         streams = replace(self.media.streams, start=begin, stop=end)
         path = self.folder.path / f"joined{self.suffix}"
@@ -76,11 +84,6 @@ class Film:
         """The quality of the worst shot."""
         return min(point.quality for point in self.points(chosen).values())
 
-    def passes(self) -> float:
-        """How often all shots have been encoded, counted in frames."""
-        tried = self.tried()
-        return sum(len(tried[each.number]) * each.frames for each in self.plan.segments) / self.plan.frames
-
     def shape(self) -> Curve:
         """How bytes and quality of the film should fall, by its samples: a key frame for each shot, and the rest."""
         for part in SAMPLED:
@@ -98,10 +101,10 @@ class Film:
 
 
 def samples(plan: Plan, rate: Fraction) -> tuple[Segment, ...]:
-    """The first second of shots spread over the film, numbered from -1 down."""
+    """The beginnings of shots spread over the film, numbered from -1 down."""
     count = min(SAMPLES, len(plan.segments))
     chosen = [plan.segments[(2 * k + 1) * len(plan.segments) // (2 * count)] for k in range(count)]
-    length = max(round(SAMPLE_SECONDS * rate), 2)
+    length = max(round(SAMPLE_SECONDS / count * rate), 2)
     return tuple(
         replace(each, number=-1 - k, stop=each.start + frames, frames=frames)
         for k, each in enumerate(chosen)
@@ -137,20 +140,19 @@ def reaching(film: Film, quality: Quality, higher: float = 0.0) -> dict[int, flo
 
 def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Report]:
     """CRFs of all shots whose file is as large as `size` allows, and that file. Raises `JobFailed` if none is."""
-    shape = film.shape()
+    shape, passes = film.shape(), PASSES
     if not all(film.tried().values()):
-        crf = film.grid.near(shape.crf_of_octaves(math.log2(AIM * size)))
+        sampled = {sample.number: film.trials.points(sample.number)[0] for sample in film.samples}
+        crf = film.grid.near(shape.crf_of_octaves(math.log2(max((1 - FREE) * (size - _room(film, sampled, watch)), 1))))
         film.trials.make(dict.fromkeys(film.tried(), crf))
-    first = {number: points[0].crf for number, points in film.tried().items()}
-    room = film.joined(first, watch).bytes - sum(point.bytes for point in film.points(first).values())
-    budget = size - room  # what is left for the picture's packets: tracks and index do not depend on them
-    if budget > 0:
-        _approach(film, budget, shape)
+        passes -= 1
+    # What is left for the picture's packets: tracks and index do not depend on them.
+    budget = size - _room(film, {number: points[0] for number, points in film.tried().items()}, watch)
     while True:
-        found = best_fit(film.tried(), budget) if budget > 0 else None
+        found = _approach(film, budget, shape, passes) if budget > 0 else None
         if found is None:
             found = _smallest(film)
-            smallest = sum(point.bytes for point in found.values()) + room
+            smallest = sum(point.bytes for point in found.values()) + size - budget
             if smallest > size:
                 cause = f"even at the lowest quality it takes {smallest} bytes"
                 step = f"ask for {-(-smallest // 1000)}kB, or make the picture smaller first"
@@ -159,24 +161,36 @@ def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Repo
         made = film.joined(chosen, watch)
         if made.bytes <= size:
             return chosen, made
-        budget -= made.bytes - size
+        budget, passes = budget - (made.bytes - size), 0
 
 
-def _approach(film: Film, budget: int, shape: Curve) -> None:
-    """Try shots at further CRFs until what was tried fills the budget, or the passes are used up."""
-    while film.passes() < PASSES:
-        found = best_fit(film.tried(), budget)
-        if found is not None and sum(point.bytes for point in found.values()) >= NEAR * budget:
-            return
+def _room(film: Film, found: Mapping[int, Point], watch: Watch) -> int:
+    """The bytes of a file of these shots or samples that are not the picture's packets."""
+    made = film.joined({number: point.crf for number, point in found.items()}, watch)
+    return made.bytes - sum(point.bytes for point in found.values())
+
+
+def _approach(film: Film, budget: int, shape: Curve, passes: int) -> dict[int, Point] | None:
+    """Try shots at further CRFs until what was tried fills the budget, or the passes are used up and something fits.
+
+    The best of what was tried; None if even the largest CRFs do not fit.
+    """
+    free = FREE
+    for made in itertools.count():
         tried = film.tried()
-        for part in (AIM, 1.0):  # where the grid is too coarse for the one, the other may just fit
+        found = best_fit(tried, budget)
+        if found is not None and (made >= passes or sum(point.bytes for point in found.values()) >= NEAR * budget):
+            return found
+        for part in (1 - free, 1.0):  # where the grid is too coarse for the one, the other may just fit
             chosen = for_size(tried, part * budget, film.grid, shape=shape)
             wanted = {n: crf for n, crf in chosen.items() if crf not in [point.crf for point in tried[n]]}
             if wanted:
                 film.trials.make(wanted)
                 break
         else:
-            return
+            return found
+        if found is None:
+            free *= WARIER
 
 
 def _smallest(film: Film) -> dict[int, Point]:

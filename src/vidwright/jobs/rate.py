@@ -17,26 +17,22 @@ import numpy as np
 
 #: Octaves of bytes that an octave of the quantiser's step saves, and quality that it costs, where nothing is known yet.
 SAVED, COST = 0.9, 3.0
-#: The part of a size that is aimed at: what the last steps of the grid leave has to lie within 2 % of it.
-AIM = 0.994
+#: Octaves of the quantiser's step between two encodings from which their slope is believed half: over less, encoders'
+#: whims count for more.
+WHIMS = 0.06
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The CRFs that a codec tells apart: from `least` to `most` in steps.
 
-    `quantisers` are some CRFs, rising, and the steps of the quantiser at them.
+    `octaves` is the logarithm to base 2 of the quantiser's step at a CRF.
     """
 
     least: float
     most: float
     step: float
-    quantisers: tuple[tuple[float, float], ...]
-
-    def octaves(self, crf: float) -> float:
-        """The logarithm to base 2 of the quantiser's step at `crf`."""
-        crfs, steps = zip(*self.quantisers, strict=True)
-        return float(np.interp(crf, crfs, np.log2(steps)))
+    octaves: Callable[[float], float]
 
     def down(self, crf: float) -> float:
         """The next CRF of the grid that is not above `crf`."""
@@ -137,7 +133,7 @@ def for_size(tried: Mapping[int, Sequence[Point]], aim: float, grid: Grid, *, sh
 
     common = _solved(lambda crf: math.log2(total(crf)) - math.log2(aim), grid)
     low = grid.down(common)
-    high = min(low + grid.step, grid.most)
+    high = grid.near(low + grid.step)
     chosen = dict.fromkeys(tried, high)
     spent = total(high)
     steps = {shot: each(low) - each(high) for shot, each in bytes_at.items()}
@@ -196,7 +192,8 @@ def _bytes(points: Sequence[Point], grid: Grid, shape: Curve) -> Callable[[float
 def _through(xs: Sequence[float], ys: Sequence[float], slope: float) -> Callable[[float], float]:
     """A curve through all points that keeps to their monotony, and straight on beyond them.
 
-    Its slope is `slope` where there is one point only. Without any it is not to be asked.
+    Its slope is `slope` where there is one point only, and nearly that beyond two that are close together. Without any
+    point it is not to be asked.
     """
     if len(xs) < 2:
         return lambda x: ys[0] + slope * (x - xs[0])
@@ -210,16 +207,18 @@ def _through(xs: Sequence[float], ys: Sequence[float], slope: float) -> Callable
 
     def at(x: float) -> float:
         if x <= xs[0]:
-            return ys[0] + (x - xs[0]) * _slope(xs, ys, 0)
+            return ys[0] + (x - xs[0]) * _slope(xs[:2], ys[:2], slope)
         if x >= xs[-1]:
-            return ys[-1] + (x - xs[-1]) * _slope(xs, ys, -2)
+            return ys[-1] + (x - xs[-1]) * _slope(xs[-2:], ys[-2:], slope)
         return float(inside()(x))
 
     return at
 
 
-def _slope(xs: Sequence[float], ys: Sequence[float], at: int) -> float:
-    return (ys[at + 1] - ys[at]) / (xs[at + 1] - xs[at])
+def _slope(xs: Sequence[float], ys: Sequence[float], usual: float) -> float:
+    """The slope between two points, and the `usual` one the closer they are."""
+    apart = xs[1] - xs[0]
+    return usual + ((ys[1] - ys[0]) / apart - usual) * apart**2 / (apart**2 + WHIMS**2)
 
 
 def _solved(falling: Callable[[float], float], grid: Grid) -> float:
