@@ -26,6 +26,7 @@ from vidwright.jobs.compress import Compress, carried_along, opened
 from vidwright.jobs.film import PASSES
 from vidwright.jobs.folder import open_folder
 from vidwright.jobs.job import Job, Process, Tell
+from vidwright.jobs.rate import Curve
 
 #: Frames of the source that are really worked on to learn the speed.
 SAMPLE = 10
@@ -103,6 +104,16 @@ def forecast(job: Compress, *, workers: int = 1) -> Estimate:
     container = container_of(job.output, job.codec)
     media = probe(job.input, max_pixels=job.max_pixels)
     size, quality = job.targets()
+    carried = carried_along(job, media)
+
+    def wanted(curve: Curve) -> float:
+        crf = float(job.settings(media).row.crf or 0) if job.crf is None else job.crf
+        if quality is not None:
+            crf = curve.crf_of_quality(quality.least)
+        if size is not None and size > carried:
+            crf = max(crf if quality is not None else 0.0, curve.crf_of_octaves(math.log2(size - carried)))
+        return crf
+
     stop = threading.Event()
     with (
         tempfile.TemporaryDirectory() as place,
@@ -110,17 +121,11 @@ def forecast(job: Compress, *, workers: int = 1) -> Estimate:
     ):
         film = opened(job, media, folder, workers=workers, watch=lambda event: None, stop=stop)
         began = time.monotonic()
-        shape = film.shape()
+        shape = film.shape(wanted)
         speed = film.trials.encoded / (time.monotonic() - began)
         frames, settings = film.plan.frames, film.settings
-    carried = carried_along(job, media)
-    crf = float(settings.row.crf or 0) if job.crf is None else job.crf
-    if quality is not None:
-        crf = shape.crf_of_quality(quality.least)
-    if size is not None and size > carried:
-        crf = max(crf if quality is not None else 0.0, shape.crf_of_octaves(math.log2(size - carried)))
     passes = 1 if size is None and quality is None else PASSES
-    made = None if job.lossless else round(2 ** shape.octaves(crf)) + carried
+    made = None if job.lossless else round(2 ** shape.octaves(wanted(shape))) + carried
     streams = plan_streams(media.streams, container)
     return Estimate(
         input=job.input,

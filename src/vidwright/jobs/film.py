@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -23,14 +23,18 @@ from vidwright.jobs.trials import Trials
 from vidwright.metrics.quality import MEASURES
 
 #: The most pieces of the film that are encoded first, and the seconds of all of them, to learn how its bytes and
-#: quality fall with the CRF; and where on the scale they are.
+#: quality fall with the CRF.
 SAMPLES, SAMPLE_SECONDS = 4, Fraction(4)
-SAMPLED = (0.06, 0.2, 0.4, 0.65, 0.92)
+#: Where on the scale they are at first, how often they close in on what is wanted, and how near is enough, in octaves
+#: of the quantiser's step.
+SAMPLED, CLOSER, CLOSE = (0.06, 0.3, 0.9), 2, 0.015
 #: Passes over the film that a size may take, and the part of it that is near enough.
 PASSES, NEAR = 3, 0.98
 #: The part of a size that is left free, so that an encoding which turns out a little larger than expected still fits;
 #: and how much more it is for each one that did not.
 FREE, WARIER = 0.01, 1.3
+#: Steps of the CRF for a size: at the ends of its scale the usual ones are 2 to 5 % of the bytes of AV1.
+FINE = 0.01
 #: Encodings of a shot that a quality may take.
 ROUNDS = 12
 
@@ -58,7 +62,7 @@ class Film:
         begin, end = self.span
         parts = [
             SegmentPart(self.trials.file(each.number, chosen[each.number]), each.begin - begin)
-            for each in (*self.plan.segments, *self.samples)
+            for each in {each.number: each for each in (*self.plan.segments, *self.samples)}.values()
             if each.number in chosen
         ]
         streams = replace(self.media.streams, start=begin, stop=end)
@@ -73,8 +77,7 @@ class Film:
 
     def points(self, chosen: Mapping[int, float]) -> dict[int, Point]:
         """What was found of each shot at the CRF chosen for it."""
-        tried = self.tried()
-        return {number: next(p for p in tried[number] if p.crf == crf) for number, crf in chosen.items()}
+        return {number: self.trials.point(number, crf) for number, crf in chosen.items()}
 
     def below(self, chosen: Mapping[int, float], least: float) -> list[int]:
         """The shots that are worse than `least`."""
@@ -84,31 +87,47 @@ class Film:
         """The quality of the worst shot."""
         return min(point.quality for point in self.points(chosen).values())
 
-    def shape(self) -> Curve:
-        """How bytes and quality of the film should fall, by its samples: a key frame for each shot, and the rest."""
+    def sample(self, crf: float) -> dict[int, float]:
+        """Encode the samples at this CRF, or the nearest there is, if they are not yet; their CRFs."""
+        crfs = dict.fromkeys((sample.number for sample in self.samples), self.grid.near(crf))
+        self.trials.make(crfs)
+        return crfs
+
+    def shape(self, aim: Callable[[Curve], float]) -> Curve:
+        """How bytes and quality of the film should fall, by its samples: most exactly at the CRF that `aim` finds."""
         for part in SAMPLED:
-            crf = self.grid.near(part * self.grid.most)
-            self.trials.make({sample.number: crf for sample in self.samples})
-        rows = [self.trials.points(sample.number) for sample in self.samples]
+            self.sample(part * self.grid.most)
+        for _ in range(CLOSER):
+            curve, known = self._curve()
+            crf = self.grid.near(aim(curve))
+            if min(abs(self.grid.octaves(crf) - self.grid.octaves(each)) for each in known) < CLOSE:
+                return curve
+            self.sample(crf)
+        return self._curve()[0]
+
+    def _curve(self) -> tuple[Curve, set[float]]:
+        """What the samples say of the film, a key frame for each shot and the rest, and at which CRFs they do."""
+        rows = [{point.crf: point for point in self.trials.points(sample.number)} for sample in self.samples]
+        known = set(rows[0]).intersection(*rows)  # one that is a whole shot may have more
         shots = len(self.plan.segments)
         more = (self.plan.frames - shots) / max(sum(sample.frames - 1 for sample in self.samples), 1)
         points: list[Point] = []
-        for same in zip(*rows, strict=True):
+        for crf in sorted(known):
+            same = [row[crf] for row in rows]
             key, rest = sum(point.key for point in same), sum(point.bytes - point.key for point in same)
             quality = math.fsum(point.quality for point in same) / len(same)
-            points.append(Point(same[0].crf, round(key * shots / len(same) + rest * more), quality))
-        return Curve(points, self.grid)
+            points.append(Point(crf, round(key * shots / len(same) + rest * more), quality))
+        return Curve(points, self.grid), known
 
 
 def samples(plan: Plan, rate: Fraction) -> tuple[Segment, ...]:
-    """The beginnings of shots spread over the film, numbered from -1 down."""
+    """The beginnings of shots spread over the film, numbered from -1 down; short shots whole, which they then are."""
     count = min(SAMPLES, len(plan.segments))
     chosen = [plan.segments[(2 * k + 1) * len(plan.segments) // (2 * count)] for k in range(count)]
     length = max(round(SAMPLE_SECONDS / count * rate), 2)
     return tuple(
-        replace(each, number=-1 - k, stop=each.start + frames, frames=frames)
+        each if each.frames <= length else replace(each, number=-1 - k, stop=each.start + length, frames=length)
         for k, each in enumerate(chosen)
-        for frames in [min(length, each.frames)]
     )
 
 
@@ -123,7 +142,7 @@ def constant(film: Film, crf: float | None) -> dict[int, float]:
 def reaching(film: Film, quality: Quality, higher: float = 0.0) -> dict[int, float]:
     """The largest CRF of each shot that has the quality, `higher` by so much; the best one where none has."""
     least, near = quality.least + higher, MEASURES[quality.name].step
-    shape = film.shape()
+    shape = film.shape(lambda curve: curve.crf_of_quality(least))
     for _ in range(ROUNDS):
         tried = film.tried()
         found = {n: for_quality(points, least, film.grid, near=near, curve=shape) for n, points in tried.items()}
@@ -140,14 +159,16 @@ def reaching(film: Film, quality: Quality, higher: float = 0.0) -> dict[int, flo
 
 def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Report]:
     """CRFs of all shots whose file is as large as `size` allows, and that file. Raises `JobFailed` if none is."""
-    shape, passes = film.shape(), PASSES
+    first = film.sample(SAMPLED[0] * film.grid.most)
+    expected = max((1 - FREE) * (size - _room(film, first, watch)), 1)
+    shape = film.shape(lambda curve: curve.crf_of_octaves(math.log2(expected)))
+    passes = PASSES
     if not all(film.tried().values()):
-        sampled = {sample.number: film.trials.points(sample.number)[0] for sample in film.samples}
-        crf = film.grid.near(shape.crf_of_octaves(math.log2(max((1 - FREE) * (size - _room(film, sampled, watch)), 1))))
+        crf = film.grid.near(shape.crf_of_octaves(math.log2(expected)))
         film.trials.make(dict.fromkeys(film.tried(), crf))
         passes -= 1
     # What is left for the picture's packets: tracks and index do not depend on them.
-    budget = size - _room(film, {number: points[0] for number, points in film.tried().items()}, watch)
+    budget = size - _room(film, {number: points[0].crf for number, points in film.tried().items()}, watch)
     while True:
         found = _approach(film, budget, shape, passes) if budget > 0 else None
         if found is None:
@@ -164,10 +185,9 @@ def fitting(film: Film, size: int, watch: Watch) -> tuple[dict[int, float], Repo
         budget, passes = budget - (made.bytes - size), 0
 
 
-def _room(film: Film, found: Mapping[int, Point], watch: Watch) -> int:
-    """The bytes of a file of these shots or samples that are not the picture's packets."""
-    made = film.joined({number: point.crf for number, point in found.items()}, watch)
-    return made.bytes - sum(point.bytes for point in found.values())
+def _room(film: Film, crfs: Mapping[int, float], watch: Watch) -> int:
+    """The bytes of a file of these shots, or samples, that are not the picture's packets."""
+    return film.joined(crfs, watch).bytes - sum(film.trials.point(*each).bytes for each in crfs.items())
 
 
 def _approach(film: Film, budget: int, shape: Curve, passes: int) -> dict[int, Point] | None:
@@ -175,14 +195,14 @@ def _approach(film: Film, budget: int, shape: Curve, passes: int) -> dict[int, P
 
     The best of what was tried; None if even the largest CRFs do not fit.
     """
-    free = FREE
+    free, grid = FREE, replace(film.grid, step=FINE)
     for made in itertools.count():
         tried = film.tried()
         found = best_fit(tried, budget)
         if found is not None and (made >= passes or sum(point.bytes for point in found.values()) >= NEAR * budget):
             return found
         for part in (1 - free, 1.0):  # where the grid is too coarse for the one, the other may just fit
-            chosen = for_size(tried, part * budget, film.grid, shape=shape)
+            chosen = for_size(tried, part * budget, grid, shape=shape)
             wanted = {n: crf for n, crf in chosen.items() if crf not in [point.crf for point in tried[n]]}
             if wanted:
                 film.trials.make(wanted)

@@ -75,8 +75,12 @@ class Trials:
 
         What an interrupted run has left is not seen before it is asked for: this run has to decide as that one did.
         """
-        rows = [self._made[number, crf].details for crf in sorted(self._asked.get(number, ()))]
-        return [Point(row["crf"], row["bytes"], row["quality"], row["key"]) for row in rows]
+        return [self.point(number, crf) for crf in sorted(self._asked.get(number, ()))]
+
+    def point(self, number: int, crf: float) -> Point:
+        """What was found of an encoding that there is."""
+        row = self._made[number, crf].details
+        return Point(row["crf"], row["bytes"], row["quality"], row["key"])
 
     def file(self, number: int, crf: float) -> Path:
         """The file of an encoding that there is."""
