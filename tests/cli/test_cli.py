@@ -222,7 +222,8 @@ class TestInspect:
         listed = {row["model"] for row in json.loads(capsys.readouterr().out)["models"]}
         enhance = {"lanczos", "restorer", "cleaner", "interpolator", "deinterlacer", "esrgan", "compact", "span"}
         generate = {"cnn_lstm", "flow", "patches", "predictor"}
-        ours = {"compress": {"postfilter"}, "edit": {"completion"}, "enhance": enhance, "generate": generate}
+        edit = {"completion", "translation"}
+        ours = {"compress": {"postfilter"}, "edit": edit, "enhance": enhance, "generate": generate}
         assert listed == {f"{task}/{name}" for task, names in ours.items() for name in names}
         assert run(["models", "info", "enhance/restorer", "--json"]) == 0
         card = json.loads(capsys.readouterr().out)["weights"]["x2-fast"]
