@@ -68,7 +68,7 @@ def test_both_sets_are_measured_beside_the_plain_stream(tmp_path, monkeypatch):
     monkeypatch.setattr(gate, "OCTAVE_GAIN", 0.2)  # a third of a second is worth no attachment
     plain, near, alike = rates.points([sample], frames=8)
     assert [each.encoder for each in (plain, near, alike)] == ["x265 medium", *rates.FILTERED["x265 medium"].values()]
-    assert plain.bytes < alike.bytes < near.bytes  # a strength for each plane takes fewer than coefficients
+    assert plain.bytes < alike.bytes < near.bytes  # chroma takes a strength alone
     assert alike.figures["ms_ssim"] > plain.figures["ms_ssim"] and alike.figures["vmaf"] > plain.figures["vmaf"]
     assert near.figures["psnr_y"] > alike.figures["psnr_y"]
     small = media.clip(tmp_path / "small.mkv", frames=3, size=(160, 96), codec="ffv1")

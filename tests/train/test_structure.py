@@ -10,11 +10,12 @@ import torch
 
 from vidwright.data.decoded import Copy
 from vidwright.data.index import open_shots
+from vidwright.jobs.gate import BACK
 from vidwright.metrics.ssim import similarity, windowed
-from vidwright.models.compress.postfilter import classes_of
+from vidwright.models.compress.postfilter import CLASSES, classes_of
 from vidwright.nn.adaptive import combined
 from vidwright.train import filtering
-from vidwright.train.structure import INNER, MOST_LOST, lost, structural
+from vidwright.train.structure import INNER, MOST_LOST, Structure, lost
 
 FLOWER = Path(__file__).parents[2] / "src" / "vidwright" / "sample" / "flower.mp4"
 
@@ -32,14 +33,15 @@ def test_what_is_lost_is_what_ssim_counts(examples):
     seen, truth = place.planes[0], place.planes[0] + missing[0]
     _, structure = similarity(truth[None], seen[None], peak=255)
     assert lost(truth, seen) == pytest.approx(1 - float(structure.mean()), abs=1e-5)
-    assert structural(place, missing[0])[1] == pytest.approx(lost(truth, seen))
+    found = filtering._structural(place, missing[0])
+    assert found.left(0 * found.solved()) / structure.numel() == pytest.approx(lost(truth, seen), rel=1e-4)
     assert lost(truth, truth) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_sums_are_those_of_both_squares(examples):
     """What they say of a filter is what the two squares of the page's head come to, place by place."""
     ((place, missing),) = examples
-    found, _ = structural(place, missing[0])
+    found = filtering._structural(place, missing[0])
     some_LK = found.solved().float()
     gone, energy, detail = (part.clamp(0, MOST_LOST) if n == 0 else part for n, part in enumerate(parts(examples)))
     added = combined(place.taps(0), some_LK, classes_of(place, 0))[INNER, INNER]
@@ -72,10 +74,15 @@ def test_it_keeps_more_structure_and_no_more_detail_than_the_truth(examples):
     def restored(coefficients_LK):
         return seen + combined(place.taps(0), coefficients_LK.float(), classes_of(place, 0))
 
+    taps, class_HW = place.all_taps(0), classes_of(place, 0)
     near = restored(filtering._sums(place, 0, missing[0]).solved())
-    alike = restored(structural(place, missing[0])[0].solved())
+    alike, more = (
+        restored(Structure(taps, seen, missing[0], back=back).sums(class_HW, CLASSES[0]).solved())
+        for back in (1.0, BACK)
+    )
     assert lost(truth, alike) < lost(truth, near) < lost(truth, seen)
-    assert detail(near) < detail(alike) <= detail(truth)
+    assert lost(truth, more) < lost(truth, seen)
+    assert detail(near) < detail(alike) < detail(more) <= detail(truth)
 
 
 def detail(plane_HW: torch.Tensor) -> float:

@@ -108,11 +108,12 @@ class Filters:
 def filtered(window: Sequence[Seen], shot: ShotFilter, net: Net, codec: str) -> Yuv:
     """The planes of the middle picture of three, in code values of 8 bits, not rounded."""
     place = Place(window, [level(plane.error) for plane in shot.planes])
-    y, u, v = (_filtered_plane(place, number, plane, net, codec) for number, plane in enumerate(shot.planes))
+    y, u, v = (filtered_plane(place, number, plane, net, codec) for number, plane in enumerate(shot.planes))
     return y, u, v
 
 
-def _filtered_plane(place: Place, number: int, plane: PlaneFilter, net: Net, codec: str) -> Tensor:
+def filtered_plane(place: Place, number: int, plane: PlaneFilter, net: Net, codec: str) -> Tensor:
+    """One plane of a picture (0 to 2: y, u, v), in code values of 8 bits, not rounded."""
     own_HW = place.planes[number]
     if not plane.coefficients:
         return own_HW

@@ -24,7 +24,7 @@ from vidwright.data.decoded import Copy, coded, copies_of
 from vidwright.data.neighbours import RADIUS, Place, Seen, Yuv, difference, in_codes, rms
 from vidwright.models.compress.postfilter import CLASSES, RATES, Config, Goal, Net, classes_of, rate_of
 from vidwright.nn.least_squares import Sums, sums
-from vidwright.train.structure import lost, structural
+from vidwright.train.structure import Structure, lost
 
 #: One of so many frames of a copy is learned from: neighbours hold the same things.
 EVERY = 5
@@ -101,8 +101,8 @@ def _learned(copy: Copy, goal: Goal) -> list[tuple[int, Sums]]:
     unlike: list[float] = []
     for place, missing in examples:
         if goal == "perceptual":
-            luma, own = structural(place, missing[0])
-            unlike.append(own)
+            luma = _structural(place, missing[0])
+            unlike.append(lost(place.planes[0] + missing[0], place.planes[0]))
         else:
             luma = _sums(place, 0, missing[0])
         rows.append([luma, *(_sums(place, plane, missing[plane]) for plane in range(1, PLANES))])
@@ -116,6 +116,11 @@ def _learned(copy: Copy, goal: Goal) -> list[tuple[int, Sums]]:
 def _sums(place: Place, plane: int, missing_HW: Tensor) -> Sums:
     class_M = classes_of(place, plane).flatten()
     return sums(place.all_taps(plane).flatten(1), missing_HW.flatten(), class_M, CLASSES[plane])
+
+
+def _structural(place: Place, missing_HW: Tensor) -> Sums:
+    structure = Structure(place.all_taps(0), place.planes[0], missing_HW)
+    return structure.sums(classes_of(place, 0), CLASSES[0])
 
 
 def _judged(net: Net, copy: Copy, goal: Goal) -> Iterator[tuple[str, float, float]]:

@@ -20,12 +20,13 @@ Shapes: H rows and W columns of luma, M of its places with a whole window.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from vidwright.data.neighbours import BITS, Place
+from vidwright.data.neighbours import BITS
 from vidwright.metrics.ssim import K2, WINDOW, windowed
-from vidwright.models.compress.postfilter import CLASSES, classes_of
 from vidwright.nn.least_squares import Sums, sums
 
 PEAK = 2**BITS - 1
@@ -35,16 +36,24 @@ MOST_LOST = 0.9
 INNER = slice(WINDOW // 2, -(WINDOW // 2))
 
 
-def structural(place: Place, missing_HW: Tensor) -> tuple[Sums, float]:
-    """The sums by which luma keeps most structure, and what was lost of it, 0 to 1, in the mean over places."""
-    seen_HW = place.planes[0]
-    lost_HW, energy_HW, detail_HW = _measured(seen_HW + missing_HW, seen_HW)
-    kept_HW = 1 - lost_HW.clamp(0, MOST_LOST)
-    target_M = ((missing_HW[INNER, INNER] + (1 - kept_HW) * detail_HW) / kept_HW).flatten()
-    by_M = (kept_HW / energy_HW).sqrt_().flatten()
-    taps_KM = place.all_taps(0)[:, INNER, INNER].flatten(1)
-    class_M = classes_of(place, 0)[INNER, INNER].flatten()
-    return sums(taps_KM * by_M, target_M * by_M, class_M, CLASSES[0]), float(lost_HW.mean())
+class Structure:
+    """How a filter's taps (K, H, W) keep the structure of luma that is seen so, with what is missing of it.
+
+    The second square counts `back` times.
+    """
+
+    def __init__(self, taps_KHW: Tensor, seen_HW: Tensor, missing_HW: Tensor, *, back: float = 1.0) -> None:
+        self._lost_HW, energy_HW, detail_HW = _measured(seen_HW + missing_HW, seen_HW)
+        kept_HW = 1 - (back * self._lost_HW).clamp(0, MOST_LOST)
+        by_HW = (kept_HW / energy_HW).sqrt_()
+        self._target_M = ((missing_HW[INNER, INNER] + (1 - kept_HW) * detail_HW) / kept_HW * by_HW).flatten()
+        self._taps_KM = (taps_KHW[:, INNER, INNER] * by_HW).flatten(1)
+
+    def sums(self, class_HW: Tensor, count: int) -> Sums:
+        """The sums of places that are each of one of `count` classes; what is missing in them is the structure lost."""
+        class_M = class_HW[INNER, INNER].flatten()
+        lost_L = torch.bincount(class_M, weights=self._lost_HW.flatten().double(), minlength=count)
+        return replace(sums(self._taps_KM, self._target_M, class_M, count), missing=lost_L)
 
 
 def lost(truth_HW: Tensor, seen_HW: Tensor) -> float:
