@@ -110,8 +110,8 @@ def test_each_is_better_by_its_own_measure(source, made, tmp_path):
 def test_a_shot_that_comes_out_worse_stays_as_it_is(source, tmp_path, monkeypatch):
     def worse(*given, **options):
         found = gate.gated(*given, **options)
-        first = replace(found.shots[0], y=replace(found.shots[0].y, coefficients=(32,)))
-        second = replace(found.shots[1], y=replace(found.shots[1].y, coefficients=(-60,)))
+        first = replace(found.shots[0], y=replace(found.shots[0].y, thresholds=b"", coefficients=(32,)))
+        second = replace(found.shots[1], y=replace(found.shots[1].y, thresholds=b"", coefficients=(-60,)))
         return replace(found, shots=(first, second))
 
     monkeypatch.setattr(attach, "gated", worse)
