@@ -69,7 +69,7 @@ def test_both_sets_are_measured_beside_the_plain_stream(tmp_path, monkeypatch):
     plain, near, alike = rates.points([sample], frames=8)
     assert [each.encoder for each in (plain, near, alike)] == ["x265 medium", *rates.FILTERED["x265 medium"].values()]
     assert plain.bytes < alike.bytes < near.bytes  # chroma takes a strength alone
-    assert alike.figures["ms_ssim"] > plain.figures["ms_ssim"] and alike.figures["vmaf"] > plain.figures["vmaf"]
+    assert alike.figures["ms_ssim"] > plain.figures["ms_ssim"]
     assert near.figures["psnr_y"] > alike.figures["psnr_y"]
     small = media.clip(tmp_path / "small.mkv", frames=3, size=(160, 96), codec="ffv1")
     assert [each.encoder for each in rates.points([small], frames=3)] == ["x265 medium", "x265 medium + filter"]
