@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from av.stream import Disposition
 
 from vidwright.core import Colour
 
+FLOWER = Path(__file__).parents[1] / "src" / "vidwright" / "sample" / "flower.mp4"
 COLUMNS, ROWS = 6, 2  # of the barcode: numbers up to 4095
 SCENES = ((230, 60, 40), (20, 30, 90), (60, 200, 220), (30, 60, 10), (240, 220, 120))
 FONT = b"\0\1\0\0 not really a font"
@@ -125,6 +126,23 @@ def clip(
         _write_texts(out, text, text_packets)
         for index, track in enumerate(tracks):
             _write_tone(out, track, 440 * (index + 1), float(max(moments, default=0) + 1 / rate), start)
+    return path
+
+
+def two_shots(
+    path: Path, frames: int, cut: int, size: tuple[int, int], second: Callable[[np.ndarray], np.ndarray], rate: int = 25
+) -> Path:
+    """Real footage without loss: `frames` of the sample, shrunk; from `cut` on what `second` makes of them."""
+    with av.open(str(FLOWER)) as flower, av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("ffv1", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for n, frame in zip(range(frames), flower.decode(video=0), strict=False):
+            image = frame.reformat(*size, "rgb24", interpolation="AREA").to_ndarray()
+            shown = np.ascontiguousarray(second(image) if n >= cut else image)
+            made = av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format="yuv420p")
+            made.pts = n
+            out.mux(stream.encode(made))
+        out.mux(stream.encode(None))
     return path
 
 

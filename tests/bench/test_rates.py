@@ -62,11 +62,10 @@ def test_every_encoder_is_measured_at_every_crf(clip, monkeypatch):
 
 
 def test_both_sets_are_measured_beside_the_plain_stream(tmp_path, monkeypatch):
-    sample = Path(rates.__file__).parents[1] / "sample" / "flower.mp4"
     monkeypatch.setattr(rates, "ENCODERS", {"x265 medium": rates.ENCODERS["x265 medium"]})
     monkeypatch.setattr(rates, "CRFS", {"hevc": (36,)})
     monkeypatch.setattr(gate, "OCTAVE_GAIN", 0.2)  # a third of a second is worth no attachment
-    plain, near, alike = rates.points([sample], frames=8)
+    plain, near, alike = rates.points([media.FLOWER], frames=8)
     assert [each.encoder for each in (plain, near, alike)] == ["x265 medium", *rates.FILTERED["x265 medium"].values()]
     assert plain.bytes < alike.bytes < near.bytes  # chroma takes a strength alone
     assert alike.figures["ms_ssim"] > plain.figures["ms_ssim"]

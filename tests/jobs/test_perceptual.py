@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import av
 import pytest
 
 import media
@@ -26,25 +25,14 @@ from vidwright.jobs.sidecar import ShotFilter
 from vidwright.jobs.verify import Verdict
 from vidwright.metrics.quality import likeness
 
-FLOWER = Path(__file__).parents[2] / "src" / "vidwright" / "sample" / "flower.mp4"
 CUT, FRAMES, SIZE = 8, 16, (320, 180)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    """Two shots of real footage without loss: the sample, shrunk, and upside down."""
+    """Two shots of real footage without loss: the sample, shrunk, and its negative upside down."""
     path = tmp_path_factory.mktemp("perceptual") / "in.mkv"
-    with av.open(str(FLOWER)) as flower, av.open(str(path), "w") as out:
-        stream = out.add_stream("ffv1", rate=16)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for n, frame in zip(range(FRAMES), flower.decode(video=0), strict=False):
-            image = frame.reformat(*SIZE, "rgb24", interpolation="AREA").to_ndarray()
-            turned = 255 - image[::-1] if n >= CUT else image
-            made = av.VideoFrame.from_ndarray(turned.copy(), format="rgb24").reformat(format="yuv420p")
-            made.pts = n
-            out.mux(stream.encode(made))
-        out.mux(stream.encode(None))
-    return path
+    return media.two_shots(path, FRAMES, CUT, SIZE, lambda image: 255 - image[::-1], rate=16)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -31,7 +31,6 @@ from vidwright.jobs.run import run
 from vidwright.jobs.sidecar import ShotFilter
 from vidwright.jobs.work import Local
 
-FLOWER = Path(__file__).parents[2] / "src" / "vidwright" / "sample" / "flower.mp4"
 CUT, FRAMES, SIZE = 14, 30, (240, 136)
 
 
@@ -39,19 +38,7 @@ CUT, FRAMES, SIZE = 14, 30, (240, 136)
 def source(tmp_path_factory) -> Path:
     """Two shots of real footage without loss: the sample, shrunk, and its negative."""
     path = tmp_path_factory.mktemp("restore") / "in.mkv"
-    with av.open(str(FLOWER)) as flower, av.open(str(path), "w") as out:
-        stream = out.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for n, frame in enumerate(flower.decode(video=0)):
-            if n == FRAMES:
-                break
-            image = frame.reformat(*SIZE, "rgb24", interpolation="AREA").to_ndarray()
-            made = av.VideoFrame.from_ndarray(255 - image if n >= CUT else image, format="rgb24")
-            made = made.reformat(format="yuv420p")
-            made.pts = n
-            out.mux(stream.encode(made))
-        out.mux(stream.encode(None))
-    return path
+    return media.two_shots(path, FRAMES, CUT, SIZE, lambda image: 255 - image)
 
 
 def job(source: Path, output: Path, **options) -> Compress:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
 
+from media import FLOWER
 from vidwright.data.decoded import Copy
 from vidwright.data.index import open_shots
 from vidwright.jobs.gate import BACK
@@ -16,8 +16,6 @@ from vidwright.models.compress.postfilter import CLASSES, classes_of
 from vidwright.nn.adaptive import combined
 from vidwright.train import filtering
 from vidwright.train.structure import INNER, MOST_LOST, Structure, lost
-
-FLOWER = Path(__file__).parents[2] / "src" / "vidwright" / "sample" / "flower.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from vidwright.io.join import SegmentPart, join
 from vidwright.io.probe import probe
 from vidwright.io.reader import Picture, Reader
 from vidwright.io.writer import encode_segment, segment_suffix
-from vidwright.jobs.attach import Restore, general
+from vidwright.jobs.attach import Restore, general, measurable
 from vidwright.jobs.gate import fitted
 from vidwright.jobs.restore import Filters
 from vidwright.jobs.sidecar import NAME, Sidecar
@@ -167,7 +167,7 @@ def _coded(source: _Source, encoder: str, crf: float, place: Path) -> Iterator[C
     plain = Coded(source.name, encoder, crf, size, pixels, len(pictures) / seconds, speed, figures)
     yield plain
     for restore, row in FILTERED.get(encoder, {}).items():
-        if restore == "perceptual" and min(info.width, info.height) < SMALLEST:
+        if not measurable(restore, info):
             continue
         began, base, own = time.monotonic(), general(restore, info, settings, path), plain
         shot = fitted(segment, map(in_codes, source.planes), len(pictures), base, settings.codec, size=made.payload)

@@ -47,6 +47,11 @@ class Attached:
         return facts if self.verdict is None else facts | self.verdict.as_json()
 
 
+def measurable(restore: Restore, info: VideoInfo) -> bool:
+    """Whether pictures are large enough for what decides: MS-SSIM, where filters are perceptual."""
+    return restore != "perceptual" or min(info.width, info.height) >= SMALLEST
+
+
 def general(restore: Restore, info: VideoInfo, settings: EncoderSettings, output: Path) -> PostFilter:
     """The post-filter that the filters of a video build on.
 
@@ -60,7 +65,7 @@ def general(restore: Restore, info: VideoInfo, settings: EncoderSettings, output
         raise UsageError(option, "nothing is lost that could be restored", "leave out --restore or --lossless")
     if settings.pixel_format and layout_of(settings.pixel_format)[1] != "420":
         raise UsageError(option, "only 4:2:0 is filtered, and this is not", "use --codec av1, or leave it out")
-    if restore == "perceptual" and min(info.width, info.height) < SMALLEST:
+    if not measurable(restore, info):
         raise UsageError(option, f"MS-SSIM needs {SMALLEST} rows and columns", "use --restore auto")
     return postfilter(GOALS[restore])
 
